@@ -1,0 +1,93 @@
+// Package progress shows how far a long job has come: a bar with an ETA on a terminal, plain lines elsewhere.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// Interval is the least time between two plain lines.
+const Interval = 15 * time.Second
+
+// Bar counts steps towards a total. It is not safe for concurrent use. A nil *Bar shows nothing.
+type Bar struct {
+	what     string
+	unit     string
+	total    int
+	done     int
+	first    int // steps done before this process started
+	started  time.Time
+	lastLine time.Time
+	out      io.Writer
+	bar      *progressbar.ProgressBar // nil when plain
+	perStep  int
+}
+
+// New starts a bar of total steps of which done are done already, on the file out (os.Stderr as a rule). Each step
+// is perStep units (images, say); unit names them in the rate.
+func New(out *os.File, what string, total, done, perStep int, unit string) *Bar {
+	b := &Bar{what: what, unit: unit, total: total, done: done, first: done, started: time.Now(), lastLine: time.Now(), out: out, perStep: perStep}
+	if term.IsTerminal(int(out.Fd())) {
+		b.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(out),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetWidth(24),
+			progressbar.OptionThrottle(200*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+		)
+		_ = b.bar.Set(done)
+	}
+	return b
+}
+
+// Set says that done steps are done; note (the loss, say) is shown behind the rate.
+func (b *Bar) Set(done int, note string) {
+	if b == nil {
+		return
+	}
+	b.done = done
+	if b.bar != nil {
+		b.bar.Describe(fmt.Sprintf("%s  %s  %s", b.what, b.rate(), note))
+		_ = b.bar.Set(done)
+		return
+	}
+	if time.Since(b.lastLine) >= Interval && done < b.total {
+		b.lastLine = time.Now()
+		b.line(note)
+	}
+}
+
+// Finish ends the bar with a last plain line: what, how many, how long.
+func (b *Bar) Finish(note string) {
+	if b == nil {
+		return
+	}
+	if b.bar != nil {
+		_ = b.bar.Clear()
+	}
+	fmt.Fprintf(b.out, "%s: %d/%d in %s, %s %s\n", b.what, b.done, b.total, time.Since(b.started).Round(100*time.Millisecond), b.rate(), note)
+}
+
+func (b *Bar) line(note string) {
+	eta := "?"
+	if n := b.done - b.first; n > 0 {
+		left := time.Since(b.started) / time.Duration(n) * time.Duration(b.total-b.done)
+		eta = left.Round(time.Second).String()
+	}
+	fmt.Fprintf(b.out, "%s: %d/%d, %s, %s left %s\n", b.what, b.done, b.total, b.rate(), eta, note)
+}
+
+func (b *Bar) rate() string {
+	seconds := time.Since(b.started).Seconds()
+	if seconds <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f %s/s", float64((b.done-b.first)*b.perStep)/seconds, b.unit)
+}
