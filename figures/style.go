@@ -1,0 +1,56 @@
+// Package figures draws: one Go file per figure, one style for all, each written as PDF, SVG and PNG.
+package figures
+
+import (
+	"fmt"
+	"image/color"
+	"os"
+	"path/filepath"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
+)
+
+// Column widths of a two-column paper.
+const (
+	OneColumn  = 3.4 * vg.Inch
+	TwoColumns = 7.0 * vg.Inch
+)
+
+// Palette is Okabe and Ito's: told apart with every kind of colour vision.
+var Palette = []color.RGBA{
+	{0, 114, 178, 255}, {230, 159, 0, 255}, {0, 158, 115, 255}, {213, 94, 0, 255},
+	{86, 180, 233, 255}, {204, 121, 167, 255}, {240, 228, 66, 255}, {0, 0, 0, 255},
+}
+
+// newPlot returns a plot in the common style: small sans-serif type, no frame more than needed.
+func newPlot(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.TextStyle.Font = sans(9)
+	p.Title.Padding = 4
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font = sans(8)
+		axis.Tick.Label.Font = sans(7)
+	}
+	p.Legend.TextStyle.Font = sans(7)
+	return p
+}
+
+func sans(size vg.Length) font.Font {
+	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+}
+
+// save writes base.pdf, base.svg and base.png, creating the folder.
+func save(p *plot.Plot, width, height vg.Length, base string) error {
+	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
+		return fmt.Errorf("figure %s: %w", base, err)
+	}
+	for _, ext := range []string{".pdf", ".svg", ".png"} {
+		if err := p.Save(width, height, base+ext); err != nil {
+			return fmt.Errorf("figure %s: %w", base+ext, err)
+		}
+	}
+	return nil
+}
