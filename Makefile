@@ -1,0 +1,69 @@
+# Every target works as the first command on a fresh clone: it sets up what it needs. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# quick: the full comparison on a phantom, minutes on two cores. ci: the same path in its smallest form.
+PROFILE ?= quick
+# Nothing is downloaded at run time: GoMLX is not to fetch runtimes by itself.
+export GOMLX_NO_AUTO_INSTALL := 1
+export PYTHON
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: setup
+setup: python build ## .venv with Jupyter and ONNX Runtime, bin/rd
+
+.PHONY: python
+python:
+	@tools/setup_python.sh
+
+.PHONY: toolchain
+toolchain:
+	@tools/check_toolchain.sh
+
+.PHONY: build
+build: toolchain ## bin/rd
+	go build -o bin/rd ./experiments/rd
+
+.PHONY: reproduce
+reproduce: setup ## the main job: distil on a phantom, compare the methods (PROFILE=quick or ci)
+	bin/rd reproduce --profile $(PROFILE)
+
+.PHONY: test
+test: setup ## all tests
+	go test -timeout 30m -json ./... | go run ./tools/testsummary
+
+.PHONY: golden
+golden: setup ## tests against golden vectors (RD_GOLDEN_DIR=DIR: vectors from elsewhere)
+	go test ./... -run Golden -v
+
+.PHONY: fmt
+fmt: toolchain ## fail when a file is not formatted
+	@files="$$(find . \( -name .venv -o -name node_modules -o -name .git \) -prune -o -name '*.go' -print0 | xargs -0r gofmt -l)"; \
+	if [ -n "$$files" ]; then printf 'not formatted (run gofmt -w):\n%s\n' "$$files"; exit 1; fi
+
+.PHONY: vet
+vet: toolchain ## go vet
+	go vet ./...
+
+.PHONY: doctor
+doctor: setup ## what this machine has, and the remedy for what is missing
+	bin/rd doctor
+
+.PHONY: bench
+bench: setup ## step times beside PyTorch's, cache and loader throughput
+	go run ./tools/benchstep
+	go test -run '^$$' -bench . -benchmem ./rdlib/dataset/... ./rdlib/foundation/...
+
+# On a GPU machine without Go, carry the clone with bin/rd and run tools/gpu_check.sh itself.
+.PHONY: gpu-check
+gpu-check: ## on a machine with a GPU: XLA CUDA found, step times at 224 pixels, GPU tests
+	tools/gpu_check.sh
+
+.PHONY: clean
+clean: ## remove what set-up made: bin, .venv, node_modules
+	rm -rf bin .venv .setup.lock node_modules
