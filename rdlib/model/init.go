@@ -1,0 +1,74 @@
+package model
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+)
+
+// Init names the distribution a weight starts from.
+type Init string
+
+const (
+	// InitUniform is what PyTorch's layers do by themselves: weight and bias from U(±1/√fan_in)
+	// (kaiming_uniform_ with a = √5).
+	InitUniform Init = "uniform"
+	// InitKaimingFanOut is torchvision's choice for ResNet and MobileNetV2: N(0, 2/fan_out) with
+	// fan_out = out·kernel² (He et al. 2015, eq. 14), bias 0.
+	InitKaimingFanOut Init = "kaiming fan_out"
+	// InitNormal001 is torchvision's choice for MobileNetV2's classifier: N(0, 0.01²), bias 0.
+	InitNormal001 Init = "normal 0.01"
+
+	initOnes        Init = "ones"
+	initZeros       Init = "zeros"
+	initUniformBias Init = "uniform bias"
+)
+
+// biasOf returns how the bias of a weight that starts with the given Init starts.
+func biasOf(weight Init) Init {
+	if weight == InitUniform {
+		return initUniformBias
+	}
+	return initZeros
+}
+
+// Init returns fresh weights by torchvision's rules. Each tensor is drawn from its own stream, keyed by the seed and the
+// tensor's name, so the values depend neither on the backend nor on the other tensors.
+func (n *Network) Init(seed uint64) Weights {
+	w := Weights{}
+	for _, p := range n.Parameters() {
+		w[p.Name] = Tensor{Shape: append([]int{}, p.Shape...), Data: p.draw(seed)}
+	}
+	return w
+}
+
+func (p Parameter) draw(seed uint64) []float32 {
+	h := fnv.New64a()
+	h.Write([]byte(p.Name))
+	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
+	next := func() float64 { return 0 }
+	switch p.init {
+	case initOnes:
+		next = func() float64 { return 1 }
+	case InitUniform:
+		next = uniform(rng, elements(p.Shape[1:]))
+	case initUniformBias:
+		next = uniform(rng, p.fanIn)
+	case InitKaimingFanOut:
+		std := math.Sqrt(2 / float64(p.Shape[0]*elements(p.Shape[2:])))
+		next = func() float64 { return std * rng.NormFloat64() }
+	case InitNormal001:
+		next = func() float64 { return 0.01 * rng.NormFloat64() }
+	}
+	data := make([]float32, elements(p.Shape))
+	for i := range data {
+		data[i] = float32(next())
+	}
+	return data
+}
+
+// uniform draws from U(±1/√fanIn).
+func uniform(rng *rand.Rand, fanIn int) func() float64 {
+	bound := 1 / math.Sqrt(float64(fanIn))
+	return func() float64 { return bound * (2*rng.Float64() - 1) }
+}

@@ -1,0 +1,102 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// Config are the choices an architecture leaves to its user. The input's height and width are not among them: every
+// student takes any size.
+type Config struct {
+	Classes    int     // outputs of the classifier, at least 1
+	Width      float64 // width multiplier, in (0, 8]; 0 means 1
+	InChannels int     // channels of the image; 0 means 3
+	// Dropout is the rate of the dropout in front of MobileNetV2's classifier; the other students have none. The default
+	// 0 turns it off, so that a step is a function of weights and batch alone; torchvision's own value is 0.2. A
+	// positive rate draws from the GoMLX store's random state, which the caller seeds (model.Store.SetRNGStateFromSeed)
+	// and which a checkpoint of the store's variables holds.
+	Dropout float64
+}
+
+// maxWidth bounds the width multiplier: beyond it a slip of the keyboard would ask for gigabytes.
+const maxWidth = 8
+
+// check fills in the defaults.
+func (c Config) check(name string) (Config, error) {
+	if c.Width == 0 {
+		c.Width = 1
+	}
+	if c.InChannels == 0 {
+		c.InChannels = 3
+	}
+	switch {
+	case c.Classes < 1:
+		return c, fmt.Errorf("%s: needs at least one class, not %d", name, c.Classes)
+	case !(c.Width > 0 && c.Width <= maxWidth):
+		return c, fmt.Errorf("%s: width %g is outside (0, %d]", name, c.Width, maxWidth)
+	case c.InChannels < 1:
+		return c, fmt.Errorf("%s: needs at least one input channel, not %d", name, c.InChannels)
+	case !(c.Dropout >= 0 && c.Dropout < 1):
+		return c, fmt.Errorf("%s: dropout rate %g is outside [0, 1)", name, c.Dropout)
+	}
+	return c, nil
+}
+
+// scale multiplies a number of channels by the width, rounded to the nearest and at least 1.
+func (c Config) scale(channels int) int {
+	return max(1, int(math.Round(float64(channels)*c.Width)))
+}
+
+type architecture struct {
+	name    string
+	aliases []string // torchvision's name and others in use
+	build   func(Config) (*Network, error)
+}
+
+var architectures = []architecture{
+	{"resnet18", nil, ResNet18},
+	{"shufflenet", []string{"shufflenet_v2_x1_0", "shufflenetv2", "shufflenet_v2"}, ShuffleNetV2},
+	{"mobilenet", []string{"mobilenet_v2", "mobilenetv2"}, MobileNetV2},
+}
+
+// Students returns the names New knows, in the paper's order.
+func Students() []string {
+	names := make([]string, len(architectures))
+	for i, a := range architectures {
+		names[i] = a.name
+	}
+	return names
+}
+
+// UnknownError says that no architecture has the name that was asked for.
+type UnknownError struct {
+	Name    string
+	Nearest string   // the known name that is spelt most alike
+	Known   []string // every name of Students
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("unknown student %q: did you mean %q? (known: %s)", e.Name, e.Nearest, strings.Join(e.Known, ", "))
+}
+
+// New returns the architecture of the given name: one of Students, or torchvision's name for it, in any letter case.
+// An unknown name gives an *UnknownError that suggests the nearest.
+func New(name string, c Config) (*Network, error) {
+	wanted := strings.ToLower(name)
+	nearest, distance := "", math.MaxInt
+	for _, a := range architectures {
+		for _, known := range append([]string{a.name}, a.aliases...) {
+			if known == wanted {
+				return a.build(c)
+			}
+			if d := levenshtein.Distance(wanted, known, nil); d < distance {
+				nearest, distance = known, d
+			}
+		}
+	}
+	return nil, &UnknownError{Name: name, Nearest: nearest, Known: slices.Clone(Students())}
+}
