@@ -1,0 +1,8 @@
+// Package nn has the layers of the students as differentiable graph functions: convolution, batch normalisation,
+// activations, pooling, the linear layer and the channel moves of ShuffleNet, with the gradients written so that every
+// backend of this project can train them.
+//
+// Images and feature maps are [batch, channels, height, width], convolution weights [out, in/groups, height, width],
+// linear weights [out, in], as in torchvision. Like GoMLX's own graph functions, the functions here panic with an error when the
+// shapes do not fit; the caller of the graph function catches it (support/exceptions.TryCatch, or NewExec's error).
+package nn
