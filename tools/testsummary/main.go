@@ -7,10 +7,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -100,16 +103,16 @@ func (s *summary) event(e event) {
 func (s *summary) end(e event, name testName) {
 	printed := s.output[name]
 	delete(s.output, name)
-	if e.Test == "" { // a package: its own failure counts when no test of it did, such as one that does not compile
-		if e.Action == "fail" && !s.failedIn(e.Package) {
-			s.fail(e.Package)
+	if e.Test == "" {
+		if e.Action == "fail" {
+			s.packageFailed(e.Package)
 		}
 		return
 	}
 	if e.Action == "fail" && printed != nil {
 		fmt.Fprint(s.out, printed.String())
 	}
-	if s.parents[name] && (e.Action != "fail" || s.failedIn(e.Package+" "+e.Test+"/")) {
+	if s.parents[name] && (e.Action != "fail" || s.failedBelow(e.Package+" "+e.Test+"/")) {
 		return
 	}
 	switch e.Action {
@@ -127,23 +130,27 @@ func (s *summary) fail(name string) {
 	s.failures = append(s.failures, name)
 }
 
-func (s *summary) failedIn(prefix string) bool {
-	for _, name := range s.failures {
-		if name == prefix || strings.HasPrefix(name, prefix) {
-			return true
+// packageFailed counts what no test accounts for: the tests a crash or a time-out cut short, or a package that does
+// not compile.
+func (s *summary) packageFailed(pkg string) {
+	for _, name := range slices.SortedFunc(maps.Keys(s.output), func(a, b testName) int { return cmp.Compare(a.test, b.test) }) {
+		if name.pkg == pkg {
+			fmt.Fprintf(s.out, "--- UNFINISHED %s %s\n%s", pkg, name.test, s.output[name])
+			delete(s.output, name)
+			s.fail(pkg + " " + name.test)
 		}
 	}
-	return false
+	if !s.failedBelow(pkg + " ") {
+		s.fail(pkg)
+	}
+}
+
+func (s *summary) failedBelow(prefix string) bool {
+	return slices.ContainsFunc(s.failures, func(name string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // close prints the totals and reports whether all went well.
 func (s *summary) close() bool {
-	for name, printed := range s.output { // the process died inside these
-		if name.test != "" {
-			fmt.Fprintf(s.out, "--- UNFINISHED %s %s\n%s", name.pkg, name.test, printed)
-			s.fail(name.pkg + " " + name.test)
-		}
-	}
 	for _, name := range s.failures {
 		fmt.Fprintln(s.out, "FAILED", name)
 	}

@@ -55,7 +55,7 @@ func TestFailuresAreShownAndCountedOnce(t *testing.T) {
 		"crash": {`{"Action":"run","Package":"rd/a","Test":"TestX"}
 {"Action":"output","Package":"rd/a","Test":"TestX","Output":"SIGSEGV\n"}
 {"Action":"fail","Package":"rd/a"}
-`, "--- UNFINISHED rd/a TestX\nSIGSEGV\nFAILED rd/a\nFAILED rd/a TestX\n0 passed, 2 failed\n"},
+`, "--- UNFINISHED rd/a TestX\nSIGSEGV\nFAILED rd/a TestX\n0 passed, 1 failed\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, ok := summarize(t, c.stream); out != c.want || ok {
