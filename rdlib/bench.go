@@ -1,0 +1,109 @@
+package rdlib
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"syscall"
+
+	"rd/rdlib/backend"
+	"rd/rdlib/distill"
+	"rd/rdlib/model"
+	"rd/rdlib/record"
+	"rd/rdlib/train"
+)
+
+// BenchOptions say which training step to time.
+type BenchOptions struct {
+	Student, Method    string
+	Size, Batch, Steps int
+	Threads            int
+	Backend            string
+	Profile            string // prefix of the backend's profile files; "" for none
+}
+
+// BenchResult is what BenchStep measured.
+type BenchResult struct {
+	Student        string    `json:"student"`
+	Method         string    `json:"method"`
+	Backend        string    `json:"backend"`
+	BackendVersion string    `json:"backend_version"`
+	Size           int       `json:"size"`
+	Batch          int       `json:"batch"`
+	Threads        int       `json:"threads"`
+	SecondsPerStep float64   `json:"seconds_per_step"` // median
+	All            []float64 `json:"all"`
+	PeakRSSMiB     float64   `json:"peak_rss_mib"`
+	Profile        []string  `json:"profile,omitempty"`
+}
+
+// benchTeacher stands for a DenseNet-121's last map, a common teacher.
+type benchTeacher struct{ shape []int }
+
+func (t benchTeacher) Shape(string) []int                     { return t.shape }
+func (t benchTeacher) Read(int, int, string, []float32) error { return nil }
+
+// benchImages says only how many there are: the benchmark makes its own.
+type benchImages int
+
+func (n benchImages) Len() int                        { return int(n) }
+func (benchImages) Label(int) int                     { return 0 }
+func (benchImages) Tensor(int, bool, []float32) error { return nil }
+
+// BenchStep times whole training steps (forward, backward, AdamW) on random images; compilation is left out.
+func BenchStep(o BenchOptions) (*BenchResult, error) {
+	if o.Size < 8 || o.Batch < 2 || o.Steps < 1 {
+		return nil, usagef("size %d, batch %d, steps %d: at least 8, 2 and 1 are needed", o.Size, o.Batch, o.Steps)
+	}
+	const classes = 4
+	student, err := model.New(o.Student, model.Config{Classes: classes})
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	method, err := distill.New(o.Method, nil)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	b, err := backend.Open(backend.Options{Name: o.Backend, Threads: o.Threads, Profile: o.Profile})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Finalize()
+	cell := &train.Cell{
+		Config: record.Config{
+			Batch: o.Batch, Steps: o.Steps, Optimizer: train.DefaultOptimizer(),
+			Seeds: record.Seeds{Split: 1, Init: 1, Order: 1, Augmentation: 1},
+		},
+		Student: student, Method: method, Backend: b,
+		Height: o.Size, Width: o.Size, Channels: 3, Classes: classes, Views: 2,
+		Train: benchImages(o.Batch), Validation: benchImages(0), Test: benchImages(1),
+	}
+	if method.Needs().Teacher() {
+		side := max(1, o.Size/32)
+		cell.Features = benchTeacher{[]int{1024, side, side}}
+		cell.Outputs = train.TeacherOutputs{Maps: []string{"feature_map"}}
+	}
+	all, err := train.Bench(cell, o.Steps)
+	if err != nil {
+		return nil, fmt.Errorf("benchmark of %s: %w", o.Student, err)
+	}
+	sorted := slices.Sorted(slices.Values(all))
+	return &BenchResult{
+		Student: student.Name(), Method: o.Method, Backend: backend.NameOf(b), BackendVersion: backend.VersionOf(b),
+		Size: o.Size, Batch: o.Batch, Threads: backend.ThreadsOf(b),
+		SecondsPerStep: sorted[len(sorted)/2], All: all, PeakRSSMiB: peakRSSMiB(),
+	}, nil
+}
+
+// peakRSSMiB is the most memory this process has held.
+func peakRSSMiB() float64 {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	unit := 1024.0 // kilobytes
+	if runtime.GOOS == "darwin" {
+		unit = 1
+	}
+	return float64(usage.Maxrss) * unit / (1 << 20)
+}

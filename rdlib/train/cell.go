@@ -1,0 +1,72 @@
+// Package train is the one training loop: whatever the method, one cell in, one trained student out. It checkpoints,
+// resumes to the identical result, evaluates, and stops at the first loss that is not finite.
+package train
+
+import (
+	"os"
+	"time"
+
+	"github.com/gomlx/compute"
+
+	"rd/rdlib/distill"
+	"rd/rdlib/model"
+	"rd/rdlib/record"
+)
+
+// Images is one split at the student's input size. Its methods may be called from several goroutines.
+type Images interface {
+	Len() int
+	// Label is the class of image i.
+	Label(i int) int
+	// Tensor writes image i as [channels, height, width], mirrored when flip is set.
+	Tensor(i int, flip bool, dst []float32) error
+}
+
+// Features is the teacher, already computed: one row per training image, view and output.
+type Features interface {
+	// Shape is an output's shape for one image: [channels, height, width] or [channels].
+	Shape(output string) []int
+	// Read writes the feature of training image i under view v.
+	Read(i, v int, output string, dst []float32) error
+}
+
+// TeacherOutputs names the outputs of Features the methods may ask for; a name that is "" is not there.
+type TeacherOutputs struct {
+	Maps   []string // stage maps, first to last; the last is the final feature map
+	Pooled string
+}
+
+// Cell is everything one run needs.
+type Cell struct {
+	Config   record.Config // resolved; Steps, Batch, Optimizer and Seeds rule the loop
+	Student  *model.Network
+	Initial  model.Weights // nil: Student.Init(Config.Seeds.Init)
+	Method   distill.Method
+	Backend  compute.Backend
+	Height   int // of the student's input
+	Width    int
+	Channels int
+	Classes  int
+	Views    int // 1: identity; 2: and its mirror image
+
+	Train, Validation, Test Images
+	Features                Features // nil when the method needs none
+	Outputs                 TeacherOutputs
+
+	Checkpoint      string        // file; "" keeps none
+	CheckpointEvery time.Duration // 0: every 30 s
+	Progress        *os.File      // nil shows nothing
+	Name            string        // in front of progress lines
+}
+
+// Trained is what a run gives.
+type Trained struct {
+	Curves         []record.Epoch
+	Last, Best     record.Outcome
+	LastWeights    model.Weights
+	BestWeights    model.Weights
+	Probabilities  [][]float32 // of the last student on Test, [image][class]
+	Seconds        float64
+	SecondsPerStep float64 // median over the student phase's steps in this process
+	Resumed        int
+}

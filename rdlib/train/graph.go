@@ -1,0 +1,156 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	gomodel "github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
+
+	"rd/rdlib/distill"
+	"rd/rdlib/model"
+	"rd/rdlib/nn"
+)
+
+// Scopes of the store: the student (with the shared classifier g), the method's own modules, the optimizer's moments.
+const (
+	studentScope   = "student"
+	modulesScope   = "modules"
+	optimizerScope = "optimizer"
+)
+
+// inputs lists what one step is fed, in order: [images], labels, progress, learning rate, step, [teacher maps…],
+// [teacher pooled].
+type inputs struct {
+	images *graph.Node // [batch, channels, height, width]; nil when the student does not run
+	labels *graph.Node // int32 [batch]
+
+	progress, learningRate, step *graph.Node // scalars; step counts from 1
+
+	maps   []*graph.Node // [batch, C, h, w]
+	pooled *graph.Node   // [batch, D]
+}
+
+func (l *loop) split(nodes []*graph.Node, student bool) inputs {
+	next := func() *graph.Node { n := nodes[0]; nodes = nodes[1:]; return n }
+	var in inputs
+	if student {
+		in.images = next()
+	}
+	in.labels, in.progress, in.learningRate, in.step = next(), next(), next(), next()
+	for range l.maps {
+		in.maps = append(in.maps, next())
+	}
+	if l.pooled != "" {
+		in.pooled = next()
+	}
+	return in
+}
+
+// stepGraph builds one optimizer step of a phase. Outputs: the loss, how many of the batch were classified right
+// (by the student, or by the teacher's path where the student does not run), and the loss's parts.
+func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes []*graph.Node) []*graph.Node {
+	return func(scope *gomodel.Scope, nodes []*graph.Node) []*graph.Node {
+		g := nodes[0].Graph()
+		in := l.split(nodes, phase.Student)
+		step := &distill.Step{
+			Labels:   in.labels,
+			Progress: in.progress,
+			Teacher:  distill.Teacher{Maps: in.maps, Pooled: in.pooled},
+			Classify: func(feature *graph.Node) *graph.Node { return l.classify(scope.At(studentScope), feature) },
+			Forward: func(module string, x *graph.Node) model.Outputs {
+				return l.modules[module].Forward(scope.At(modulesScope).At("%s", module), x, !slices.Contains(phase.Frozen, module))
+			},
+		}
+		if phase.Student {
+			step.Student = l.cell.Student.Forward(scope.At(studentScope), in.images, true)
+		}
+		losses := phase.Loss(step)
+		l.partNames = l.partNames[:0]
+		outputs := []*graph.Node{losses.Total, l.correct(step, losses, in.labels)}
+		for _, part := range losses.Parts {
+			l.partNames = append(l.partNames, part.Name)
+			outputs = append(outputs, part.Value)
+		}
+		l.update(scope, g, phase, losses.Total, in)
+		return outputs
+	}
+}
+
+// correct counts the batch's right answers. Ties go to the first class.
+func (l *loop) correct(step *distill.Step, losses distill.Losses, labels *graph.Node) *graph.Node {
+	logits := step.Student.Logits
+	if logits == nil {
+		logits = losses.Logits
+	}
+	if logits == nil {
+		return graph.Const(labels.Graph(), float32(0))
+	}
+	right := graph.Equal(graph.ArgMax(graph.StopGradient(logits), -1, dtypes.Int32), labels)
+	return graph.ReduceAllSum(graph.ConvertDType(right, dtypes.Float32))
+}
+
+// update applies AdamW to every trainable variable the loss was built from.
+func (l *loop) update(scope *gomodel.Scope, g *graph.Graph, phase distill.Phase, loss *graph.Node, in inputs) {
+	var variables []*gomodel.Variable
+	var values []*graph.Node
+	for v := range scope.IterVariables() {
+		if v.Trainable && v.InUseByGraph(g) && !frozen(phase, v.Path()) {
+			variables = append(variables, v)
+			values = append(values, v.NodeValue(g))
+		}
+	}
+	if len(values) == 0 {
+		exceptions.Panicf("phase %s trains nothing: its loss depends on no trainable variable", phase.Name)
+	}
+	grads := graph.Gradient(loss, values...)
+	moments := scope.At(optimizerScope).At("%s", phase.Name)
+	o := l.cell.Config.Optimizer
+	hyper := nn.AdamW{Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, WeightDecay: o.WeightDecay}
+	for i, variable := range variables {
+		name := variable.Path()[1:]
+		m := zeroVariable(moments.At("m"), name, variable.Shape())
+		v := zeroVariable(moments.At("v"), name, variable.Shape())
+		newValue, newM, newV := nn.AdamWUpdate(values[i], grads[i], m.NodeValue(g), v.NodeValue(g), in.learningRate, in.step, hyper)
+		variable.SetNodeValue(newValue)
+		m.SetNodeValue(newM)
+		v.SetNodeValue(newV)
+	}
+}
+
+// frozen reports whether the variable belongs to a module the phase does not train.
+func frozen(phase distill.Phase, path string) bool {
+	return slices.ContainsFunc(phase.Frozen, func(module string) bool {
+		return strings.HasPrefix(path, "/"+modulesScope+"/"+module+"/")
+	})
+}
+
+// evalGraph builds the student's class probabilities of a batch of images.
+func (l *loop) evalGraph(scope *gomodel.Scope, images *graph.Node) *graph.Node {
+	return graph.Softmax(l.cell.Student.Forward(scope.At(studentScope), images, false).Logits, -1)
+}
+
+// classify is g, the student's own last layer, shared with the teacher's path: [batch, D] → [batch, classes].
+func (l *loop) classify(student *gomodel.Scope, feature *graph.Node) *graph.Node {
+	weight, bias := l.cell.Student.ClassifierParameters()
+	value := func(name string) *graph.Node {
+		v := student.GetVariable(name)
+		if v == nil {
+			exceptions.Panicf("the student %s has no variable %s", l.cell.Student.Name, name)
+		}
+		return v.NodeValue(feature.Graph())
+	}
+	return nn.Linear(feature, value(weight), value(bias))
+}
+
+// catch turns a panic of graph building into an error.
+func catch(what string, build func() error) (err error) {
+	var inner error
+	if thrown := exceptions.TryCatch[error](func() { inner = build() }); thrown != nil {
+		return fmt.Errorf("%s: %w", what, thrown)
+	}
+	return inner
+}
