@@ -19,7 +19,7 @@ setup: python build ## .venv with Jupyter and ONNX Runtime, bin/rd
 
 .PHONY: python
 python:
-	@tools/setup_python.sh
+	@tools/setup_python.sh $(if $(filter setup,$(MAKECMDGOALS)),--retry)
 
 .PHONY: toolchain
 toolchain:

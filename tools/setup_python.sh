@@ -4,6 +4,7 @@
 # interrupted leaves no stamp and is done again. Nothing outside the project's folder is touched.
 #
 #   PYTHON=/path/to/python3.12 tools/setup_python.sh     # choose the interpreter
+#   tools/setup_python.sh --retry                        # try the .venv again where it failed last time
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -11,6 +12,8 @@ node_package=onnxruntime-node@1.30.0
 venv=.venv
 stamp=$venv/.setup
 failed=$venv/.failed
+retry=${1:-}
+trap 'exit 130' INT TERM # an interruption is no failure of pip's: leave no stamp
 PATH=${PATH//"$PWD/$venv/bin:"/} # an activated .venv must not be made from itself
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -45,11 +48,11 @@ node_library() {
 	compgen -G "node_modules/onnxruntime-node/bin/napi-v*/*/*/libonnxruntime*" >/dev/null
 }
 
-# A set-up whose Python part failed stands too, until another interpreter turns up.
+# A set-up whose Python part failed stands too, until another interpreter turns up or --retry asks for another try.
 finished() {
 	[[ -f $stamp ]] && [[ "$(<"$stamp")" == "$(fingerprint)" ]] || return 1
 	if [[ -f $failed ]]; then
-		[[ "$(<"$failed")" == "$(choose_python)" ]] || return 1
+		[[ -z $retry && "$(<"$failed")" == "$(choose_python)" ]] || return 1
 	else
 		"$venv/bin/python" -I -c '' 2>/dev/null || return 1
 	fi
@@ -101,7 +104,7 @@ if [[ -z $python ]]; then
 		"apt-get install python3 python3-venv, then make setup"
 elif ! install_venv; then
 	python_missing "the .venv could not be completed (the message is above)" \
-		"rm -r .venv; make setup     (another interpreter: make setup PYTHON=/path/to/python3.12)"
+		"make setup     (another interpreter: make setup PYTHON=/path/to/python3.12)"
 fi
 
 if ! wheel_library && ! node_library && ! install_node_library; then
