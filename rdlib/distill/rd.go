@@ -10,15 +10,15 @@ import (
 
 // RDOptions are the options of Reprogramming Distillation. All but alpha and beta are left open by the paper.
 type RDOptions struct {
-	Alpha       float64 `json:"alpha"`       // weight of CE(y, z_t) at the start
-	Beta        float64 `json:"beta"`        // weight of KL + CKA at the start
-	Decay       string  `json:"decay"`       // "step" or "epoch"
-	DecayEnd    float64 `json:"decay-end"`   // share of alpha and beta that is left at the end
-	KD          bool    `json:"kd"`          // whether KL(z_t, z_s) is part of the loss
-	CKA         bool    `json:"cka"`         // whether CKA(f_t, f_s) is part of the loss
-	Temperature float64 `json:"temperature"` // of KL
-	Detach      string  `json:"detach-teacher"`      // which of KL and CKA hold the teacher's side constant
-	CoTrain     bool    `json:"cotrain"`     // whether φ learns along with the student
+	Alpha       float64 `json:"alpha"`          // weight of CE(y, z_t) at the start
+	Beta        float64 `json:"beta"`           // weight of KL + CKA at the start
+	Decay       string  `json:"decay"`          // "step" or "epoch"
+	DecayEnd    float64 `json:"decay-end"`      // share of alpha and beta that is left at the end
+	KD          bool    `json:"kd"`             // whether KL(z_t, z_s) is part of the loss
+	CKA         bool    `json:"cka"`            // whether CKA(f_t, f_s) is part of the loss
+	Temperature float64 `json:"temperature"`    // of KL
+	Detach      string  `json:"detach-teacher"` // which of KL and CKA hold the teacher's side constant
+	CoTrain     bool    `json:"cotrain"`        // whether φ learns along with the student
 	PhiOptions
 }
 
