@@ -1,0 +1,331 @@
+package distill
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	gomodel "github.com/gomlx/gomlx/ml/model"
+
+	"rd/rdlib/model"
+)
+
+// bench is one method with a small student and a made-up teacher, stepped by hand.
+type bench struct {
+	student *model.Network
+	context Context
+	images  array
+	maps    []array // the teacher's
+	pooled  array
+	logits  array
+	labels  array
+}
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	b := model.NewBuilder("tiny", 3, model.Any, model.Any)
+	x := b.Conv("conv1", b.Input(), model.Conv{Out: 10, Kernel: 3, Stride: 2, Padding: 1})
+	x = b.BatchNorm("bn1", x)
+	x = b.ReLU("relu", x)
+	x = b.GlobalAvgPool("avgpool", x)
+	b.Pooled(x)
+	b.Logits(b.Linear("fc", x, 3))
+	student, err := b.Network()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bench{
+		student: student,
+		context: Context{StudentDim: 10, Classes: 3, TeacherMaps: [][]int{{6, 3, 4}, {7, 2, 3}}, TeacherPooled: 7},
+		images:  normal(1, 8, 3, 6, 5), maps: []array{normal(2, 8, 6, 3, 4), normal(3, 8, 7, 2, 3)},
+		pooled: normal(4, 8, 7), logits: normal(5, 8, 3),
+		labels: array{[]int{8}, []float64{0, 1, 2, 0, 1, 2, 0, 1}},
+	}
+}
+
+// stepped is what one step of one phase gives.
+type stepped struct {
+	total     float64
+	parts     map[string]float64
+	gradients map[string][]float32 // of total, by variable: "student/fc.weight", "phi/stem.conv.weight", …
+}
+
+// step runs the phase's loss once, and differentiates it in every trainable variable it is built from.
+func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase Phase, progress float32) stepped {
+	t.Helper()
+	store := gomodel.NewStore()
+	root := store.RootScope()
+	modules, err := method.Modules(b.context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.student.Declare(root.At("student"), b.student.Init(1)); err != nil {
+		t.Fatal(err)
+	}
+	for name, module := range modules {
+		if err := module.Declare(root.At("%s", name), module.Init(2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var partNames, variables []string
+	exec, err := gomodel.NewExec(backend, store, func(scope *gomodel.Scope, in []*graph.Node) []*graph.Node {
+		g := in[0].Graph()
+		needs := method.Needs()
+		s := &Step{
+			Labels: in[1], Progress: in[2],
+			Classify: func(f *graph.Node) *graph.Node { return b.student.Classify(scope.At("student"), f) },
+			Forward: func(module string, x *graph.Node) model.Outputs {
+				return modules[module].Forward(scope.At("%s", module), x, !slices.Contains(phase.Frozen, module))
+			},
+		}
+		if needs.Maps {
+			s.Teacher.Maps = in[3:5]
+		}
+		if needs.Pooled {
+			s.Teacher.Pooled = in[5]
+		}
+		if needs.Logits {
+			s.Teacher.Logits = in[6]
+		}
+		if phase.Student {
+			s.Student = b.student.Forward(scope.At("student"), in[0], true)
+		}
+		losses := phase.Loss(s)
+		out := []*graph.Node{losses.Total}
+		for _, part := range losses.Parts {
+			partNames = append(partNames, part.Name)
+			out = append(out, part.Value)
+		}
+		var values []*graph.Node
+		for v := range scope.IterVariables() {
+			name := strings.TrimPrefix(v.Path(), "/")
+			module, _, _ := strings.Cut(name, "/")
+			if v.Trainable && v.InUseByGraph(g) && !slices.Contains(phase.Frozen, module) {
+				variables = append(variables, name)
+				values = append(values, v.NodeValue(g))
+			}
+		}
+		return append(out, graph.Gradient(losses.Total, values...)...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	args := []any{}
+	for i, a := range []array{b.images, b.labels, scalar(float64(progress)), b.maps[0], b.maps[1], b.pooled, b.logits} {
+		if i == 1 {
+			args = append(args, tensors.FromFlatDataAndDimensions(convert[int32](a.Data), a.Shape...))
+			continue
+		}
+		args = append(args, tensors.FromFlatDataAndDimensions(convert[float32](a.Data), a.Shape...))
+	}
+	results, err := exec.Call(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := stepped{total: floats(t, results[0]).Data[0], parts: map[string]float64{}, gradients: map[string][]float32{}}
+	for i, name := range partNames {
+		s.parts[name] = floats(t, results[1+i]).Data[0]
+	}
+	for i, name := range variables {
+		s.gradients[name] = convert[float32](floats(t, results[1+len(partNames)+i]).Data)
+	}
+	return s
+}
+
+func mustNew(t *testing.T, name string, options map[string]string) Method {
+	t.Helper()
+	m, err := New(name, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// moves reports whether any element of the gradient is not zero; a NaN fails the test.
+func moves(t *testing.T, name string, gradient []float32) bool {
+	t.Helper()
+	moves := false
+	for _, v := range gradient {
+		if math.IsNaN(float64(v)) {
+			t.Fatalf("the gradient of %s is not a number", name)
+		}
+		moves = moves || v != 0
+	}
+	return moves
+}
+
+func sameGradients(t *testing.T, what string, a, b map[string][]float32) {
+	t.Helper()
+	for name, want := range b {
+		got, ok := a[name]
+		if !ok {
+			t.Errorf("%s: no gradient of %s", what, name)
+			continue
+		}
+		for i := range want {
+			if math.Abs(float64(got[i]-want[i])) > 1e-5 {
+				t.Errorf("%s: gradient %d of %s is %g, want %g", what, i, name, got[i], want[i])
+				break
+			}
+		}
+	}
+}
+
+// Every phase of every method builds, is finite, and gives each variable it trains a gradient.
+func TestEveryModuleLearns(t *testing.T) {
+	b, backend := newBench(t), goBackend(t)
+	cases := map[string]map[string]string{"scratch": nil, "kd": nil, "direct": nil, "rd": nil}
+	for _, name := range Names() {
+		if _, ok := cases[name]; !ok {
+			t.Errorf("method %s is not tested here", name)
+		}
+	}
+	check := func(name string, options map[string]string) {
+		t.Run(fmt.Sprint(name, options), func(t *testing.T) {
+			method := mustNew(t, name, options)
+			modules, err := method.Modules(b.context)
+			if err != nil {
+				t.Fatal(err)
+			}
+			trained := map[string]bool{}
+			for _, phase := range method.Phases() {
+				s := b.step(t, backend, method, phase, 0.5)
+				if math.IsNaN(s.total) || math.IsInf(s.total, 0) {
+					t.Fatalf("phase %s: the loss is %g", phase.Name, s.total)
+				}
+				for variable, gradient := range s.gradients {
+					if moves(t, variable, gradient) {
+						trained[variable] = true
+					}
+				}
+			}
+			networks := maps.Clone(modules)
+			if networks == nil {
+				networks = map[string]*model.Network{}
+			}
+			networks["student"] = b.student
+			for module, network := range networks {
+				for _, p := range network.Parameters() {
+					if p.Trainable && !trained[module+"/"+p.Name] {
+						t.Errorf("%s/%s gets no gradient", module, p.Name)
+					}
+				}
+			}
+		})
+	}
+	for name, options := range cases {
+		check(name, options)
+	}
+	check("direct", map[string]string{"phi-input": "pooled"})
+	for _, options := range []map[string]string{
+		{"phi-input": "pooled"}, {"phi-depth": "0"}, {"phi-width": "3", "phi-depth": "1"}, {"cotrain": "off"},
+		{"detach-teacher": "kl"}, {"detach-teacher": "both"}, {"kd": "off", "cka": "off"}, {"decay": "epoch"}, {"alpha": "0"},
+	} {
+		check("rd", options)
+	}
+}
+
+// With α = β = 0 RD is the student alone, and needs no teacher.
+func TestRDWithoutWeightsIsScratch(t *testing.T) {
+	b, backend := newBench(t), goBackend(t)
+	off := mustNew(t, "rd", map[string]string{"alpha": "0", "beta": "0"})
+	if off.Needs().Teacher() {
+		t.Errorf("RD with weights of zero needs %+v", off.Needs())
+	}
+	scratch := mustNew(t, "scratch", nil)
+	want := b.step(t, backend, scratch, scratch.Phases()[0], 0)
+	got := b.step(t, backend, off, off.Phases()[0], 0)
+	if got.total != want.total {
+		t.Errorf("loss %g, want %g", got.total, want.total)
+	}
+	sameGradients(t, "α = β = 0", got.gradients, want.gradients)
+}
+
+// At the end of training only CE(y, z_s) is left: g and the student get its gradient, φ none.
+func TestRDAtTheEndIsScratch(t *testing.T) {
+	b, backend := newBench(t), goBackend(t)
+	method, scratch := mustNew(t, "rd", nil), mustNew(t, "scratch", nil)
+	want := b.step(t, backend, scratch, scratch.Phases()[0], 1)
+	got := b.step(t, backend, method, method.Phases()[0], 1)
+	if math.Abs(got.total-want.total) > 1e-6 {
+		t.Errorf("loss %g, want %g", got.total, want.total)
+	}
+	sameGradients(t, "progress 1", got.gradients, want.gradients)
+	for name, gradient := range got.gradients {
+		if strings.HasPrefix(name, "phi/") && moves(t, name, gradient) {
+			t.Errorf("%s still gets a gradient", name)
+		}
+	}
+}
+
+// α and β fall linearly from their start to decay-end of it.
+func TestRDDecay(t *testing.T) {
+	b, backend := newBench(t), goBackend(t)
+	for end, share := range map[string]float64{"0": 0, "0.25": 0.25, "1": 1} {
+		method := mustNew(t, "rd", map[string]string{"alpha": "2", "beta": "0.5", "decay-end": end})
+		for _, progress := range []float64{0, 0.3, 1} {
+			s := b.step(t, backend, method, method.Phases()[0], float32(progress))
+			left := 1 + progress*(share-1)
+			want := s.parts["ce_s"] + 2*left*s.parts["ce_t"] + 0.5*left*(s.parts["kl"]+s.parts["cka"])
+			if math.Abs(s.total-want) > 1e-5 {
+				t.Errorf("decay-end %s, progress %g: loss %g, want %g", end, progress, s.total, want)
+			}
+		}
+	}
+}
+
+// g is shared: the student's path and the teacher's each reach it.
+func TestClassifierLearnsFromBothPaths(t *testing.T) {
+	b, backend := newBench(t), goBackend(t)
+	fc := "student/fc.weight"
+	of := func(name string, options map[string]string, phase int) []float32 {
+		method := mustNew(t, name, options)
+		return b.step(t, backend, method, method.Phases()[phase], 0).gradients[fc]
+	}
+	student := of("scratch", nil, 0)
+	teacher := of("direct", nil, 0)
+	both := of("rd", map[string]string{"beta": "0"}, 0) // CE(y, z_s) + CE(y, z_t)
+	if !moves(t, fc, student) || !moves(t, fc, teacher) {
+		t.Fatal("a path gives g no gradient")
+	}
+	for i := range both {
+		if want := student[i] + teacher[i]; math.Abs(float64(both[i]-want)) > 1e-5 {
+			t.Errorf("gradient %d of g is %g, want the sum of both paths, %g", i, both[i], want)
+		}
+	}
+}
+
+// Held constant, the teacher's side gets nothing from KL and CKA: φ's gradient is that of CE(y, z_t) alone.
+func TestDetachedTeacher(t *testing.T) {
+	b, backend := newBench(t), goBackend(t)
+	phi := func(options map[string]string) map[string][]float32 {
+		method := mustNew(t, "rd", options)
+		gradients := b.step(t, backend, method, method.Phases()[0], 0).gradients
+		maps.DeleteFunc(gradients, func(name string, _ []float32) bool { return !strings.HasPrefix(name, "phi/") })
+		return gradients
+	}
+	ceOnly := phi(map[string]string{"kd": "off", "cka": "off"})
+	sameGradients(t, "both", phi(map[string]string{"detach-teacher": "both"}), ceOnly)
+	sameGradients(t, "kl", phi(map[string]string{"detach-teacher": "kl", "cka": "off"}), ceOnly)
+	joint := phi(nil)
+	if slices.Equal(joint["phi/stem.conv.weight"], ceOnly["phi/stem.conv.weight"]) {
+		t.Error("by default φ learns nothing from KL and CKA")
+	}
+}
+
+func TestFrozenPhi(t *testing.T) {
+	phases := mustNew(t, "rd", map[string]string{"cotrain": "off"}).Phases()
+	if len(phases) != 2 || phases[0].Student || !phases[1].Student || !slices.Equal(phases[1].Frozen, []string{phiModule}) {
+		t.Errorf("without co-training the phases are %+v", phases)
+	}
+	if phases := mustNew(t, "direct", nil).Phases(); len(phases) != 2 || phases[0].Student || !phases[1].Student {
+		t.Errorf("the phases of direct are %+v", phases)
+	}
+}
