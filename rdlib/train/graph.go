@@ -139,7 +139,7 @@ func (l *loop) classify(student *gomodel.Scope, feature *graph.Node) *graph.Node
 	value := func(name string) *graph.Node {
 		v := student.GetVariable(name)
 		if v == nil {
-			exceptions.Panicf("the student %s has no variable %s", l.cell.Student.Name, name)
+			exceptions.Panicf("the student %s has no variable %s", l.cell.Student.Name(), name)
 		}
 		return v.NodeValue(feature.Graph())
 	}

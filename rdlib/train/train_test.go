@@ -1,0 +1,236 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gomlx/compute"
+	_ "github.com/gomlx/compute/gobackend"
+
+	"rd/rdlib/distill"
+	"rd/rdlib/model"
+	"rd/rdlib/record"
+)
+
+// images are noise, brighter in the channel of their class; onTensor, if set, is called for every image read.
+type images struct {
+	labels   []int
+	pixels   [][]float32
+	onTensor func()
+}
+
+const side, channels, classes = 8, 3, 3
+
+func newImages(n int, seed uint64) *images {
+	random := rand.New(rand.NewPCG(seed, 9))
+	m := &images{}
+	for i := range n {
+		label := i % classes
+		pixels := make([]float32, channels*side*side)
+		for k := range pixels {
+			pixels[k] = float32(random.NormFloat64())
+			if k/(side*side) == label {
+				pixels[k] += 1
+			}
+		}
+		m.labels, m.pixels = append(m.labels, label), append(m.pixels, pixels)
+	}
+	return m
+}
+
+func (m *images) Len() int        { return len(m.labels) }
+func (m *images) Label(i int) int { return m.labels[i] }
+func (m *images) Tensor(i int, flip bool, dst []float32) error {
+	if m.onTensor != nil {
+		m.onTensor()
+	}
+	for k, v := range m.pixels[i] {
+		if flip {
+			k = k - k%side + side - 1 - k%side
+		}
+		dst[k] = v
+	}
+	return nil
+}
+
+// features are a fixed function of image and view.
+type features struct{}
+
+func (features) Shape(string) []int { return []int{6} }
+func (features) Read(i, v int, _ string, dst []float32) error {
+	for k := range dst {
+		dst[k] = float32(math.Sin(float64(i*7 + v*3 + k)))
+	}
+	return nil
+}
+
+func tinyStudent(t *testing.T) *model.Network {
+	t.Helper()
+	b := model.NewBuilder("tiny", channels, model.Any, model.Any)
+	x := b.ReLU("relu", b.Conv("conv", b.Input(), model.Conv{Out: 6, Kernel: 3, Padding: 1, Stride: 2}))
+	b.FeatureMap(x)
+	x = b.GlobalAvgPool("pool", x)
+	b.Pooled(x)
+	b.Logits(b.Linear("fc", x, classes))
+	net, err := b.Network()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net
+}
+
+func tinyCell(t *testing.T, method string, options map[string]string) *Cell {
+	t.Helper()
+	goBackend, err := compute.NewWithConfig("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := distill.New(method, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	optimizer := DefaultOptimizer()
+	return &Cell{
+		Config: record.Config{Method: method, Steps: 13, Batch: 8, Optimizer: optimizer, Seeds: record.Seeds{Split: 1, Init: 2, Order: 3, Augmentation: 4}},
+		Student: tinyStudent(t), Method: m, Backend: goBackend, Height: side, Width: side, Channels: channels, Classes: classes, Views: 2,
+		Train: newImages(21, 1), Validation: newImages(9, 2), Test: newImages(30, 3),
+		Features: features{}, Outputs: TeacherOutputs{Pooled: "pooled"}, Name: method,
+	}
+}
+
+func TestTrainLearns(t *testing.T) {
+	cell := tinyCell(t, "scratch", nil)
+	cell.Config.Steps = 60
+	trained, err := Run(context.Background(), cell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trained.Last.TestAccuracy < 0.8 {
+		t.Errorf("test accuracy %.2f after training, want at least 0.8", trained.Last.TestAccuracy)
+	}
+	first, last := trained.Curves[0], trained.Curves[len(trained.Curves)-1]
+	if !(last.Loss < first.Loss) {
+		t.Errorf("the loss went from %g to %g", first.Loss, last.Loss)
+	}
+	if trained.Last.Step != 60 || trained.Last.Epoch != 20 || trained.Last.TestTotal != 30 {
+		t.Errorf("last outcome %+v", trained.Last)
+	}
+}
+
+func TestResumeEqualsNoInterruption(t *testing.T) {
+	for _, method := range []string{"scratch"} {
+		whole, err := Run(context.Background(), tinyCell(t, method, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, stopAfter := range []int64{1, 40, 75, 100} {
+			cell := tinyCell(t, method, nil)
+			cell.Checkpoint = filepath.Join(t.TempDir(), "c.safetensors")
+			cell.CheckpointEvery = time.Nanosecond
+			ctx, cancel := context.WithCancel(context.Background())
+			var read atomic.Int64
+			cell.Train.(*images).onTensor = func() {
+				if read.Add(1) == stopAfter {
+					cancel()
+				}
+			}
+			_, err := Run(ctx, cell)
+			cancel()
+			if !errors.Is(err, ErrInterrupted) {
+				t.Fatalf("stopped after %d images: %v, want ErrInterrupted", stopAfter, err)
+			}
+			again := tinyCell(t, method, nil)
+			again.Checkpoint = cell.Checkpoint
+			resumed, err := Run(context.Background(), again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resumed.Resumed != 1 {
+				t.Errorf("resumed %d times, want 1", resumed.Resumed)
+			}
+			resumed.Resumed, resumed.Seconds, resumed.SecondsPerStep = whole.Resumed, whole.Seconds, whole.SecondsPerStep
+			if !reflect.DeepEqual(whole, resumed) {
+				t.Errorf("stopped after %d images: the resumed run differs from the undisturbed one", stopAfter)
+			}
+		}
+	}
+}
+
+func TestNotFinite(t *testing.T) {
+	cell := tinyCell(t, "scratch", nil)
+	cell.Config.Optimizer.LearningRate = 1e38
+	cell.Config.Steps = 50
+	cell.Checkpoint = filepath.Join(t.TempDir(), "c.safetensors")
+	cell.CheckpointEvery = time.Nanosecond
+	_, err := Run(context.Background(), cell)
+	if !errors.Is(err, ErrNotFinite) {
+		t.Fatalf("got %v, want ErrNotFinite", err)
+	}
+	if !strings.Contains(err.Error(), "step ") || !strings.Contains(err.Error(), cell.Checkpoint) {
+		t.Errorf("%q names neither step nor checkpoint", err)
+	}
+}
+
+func TestCheckpointOfAnotherCell(t *testing.T) {
+	cell := tinyCell(t, "scratch", nil)
+	cell.Checkpoint = filepath.Join(t.TempDir(), "c.safetensors")
+	cell.CheckpointEvery = time.Nanosecond
+	if _, err := Run(context.Background(), cell); err != nil {
+		t.Fatal(err)
+	}
+	other := tinyCell(t, "scratch", nil)
+	other.Config.Seeds.Init++
+	other.Checkpoint = cell.Checkpoint
+	if _, err := Run(context.Background(), other); !errors.Is(err, ErrOtherCell) {
+		t.Errorf("got %v, want ErrOtherCell", err)
+	}
+}
+
+func TestDamagedCheckpointIsSetAside(t *testing.T) {
+	whole, err := Run(context.Background(), tinyCell(t, "scratch", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cell := tinyCell(t, "scratch", nil)
+	cell.Checkpoint = filepath.Join(t.TempDir(), "c.safetensors")
+	if err := os.WriteFile(cell.Checkpoint, []byte("cut short"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	trained, err := Run(context.Background(), cell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if trained.Last != whole.Last {
+		t.Errorf("after a damaged checkpoint %+v, undisturbed %+v", trained.Last, whole.Last)
+	}
+	if _, err := os.Stat(cell.Checkpoint + ".damaged"); err != nil {
+		t.Errorf("the damaged file was not kept: %v", err)
+	}
+}
+
+func TestLearningRate(t *testing.T) {
+	o := DefaultOptimizer()
+	if got := learningRate(o, 0, 100); got != o.LearningRate {
+		t.Errorf("cosine starts at %g, want %g", got, o.LearningRate)
+	}
+	if got := learningRate(o, 50, 100); math.Abs(got-o.LearningRate/2) > 1e-15 {
+		t.Errorf("cosine half way is %g, want %g", got, o.LearningRate/2)
+	}
+	o.Schedule = "constant"
+	if got := learningRate(o, 99, 100); got != o.LearningRate {
+		t.Errorf("constant ends at %g", got)
+	}
+	o.Schedule = "linear"
+	if err := checkOptimizer(o); err == nil {
+		t.Error("an unknown schedule is accepted")
+	}
+}
