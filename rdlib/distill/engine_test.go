@@ -11,6 +11,9 @@ import (
 	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"rd/rdlib/backend/ortengine"
+	"rd/rdlib/backend/ortlib"
 )
 
 // engine is a backend with the data type and the tolerance it is tested in.
@@ -21,10 +24,20 @@ type engine struct {
 	tolerance float64 // of the difference, relative to the larger of 1 and the tensor's largest magnitude
 }
 
-// engines are the backends every loss is tested on.
+// engines are the backends every loss is tested on; ONNX Runtime is left out where its library is not found.
 func engines(t *testing.T) []engine {
 	t.Helper()
-	return []engine{exact(t), {"go float32", goBackend(t), dtypes.Float32, 1e-4}}
+	all := []engine{exact(t)}
+	if _, err := ortlib.Find(); err != nil {
+		t.Logf("not tested on ONNX Runtime: %v", err)
+		return append(all, engine{"go float32", goBackend(t), dtypes.Float32, 1e-4})
+	}
+	b, err := ortengine.New(ortengine.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Finalize)
+	return append(all, engine{"onnx float32", b, dtypes.Float32, 1e-4})
 }
 
 func exact(t *testing.T) engine { return engine{"go float64", goBackend(t), dtypes.Float64, 1e-6} }

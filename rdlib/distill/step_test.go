@@ -180,7 +180,8 @@ func sameGradients(t *testing.T, what string, a, b map[string][]float32) {
 
 // Every phase of every method builds, is finite, and gives each variable it trains a gradient.
 func TestEveryModuleLearns(t *testing.T) {
-	b, backend := newBench(t), goBackend(t)
+	all := engines(t)
+	b, backend := newBench(t), all[len(all)-1].backend
 	cases := map[string]map[string]string{"scratch": nil, "kd": nil, "direct": nil, "rd": nil}
 	for _, name := range Names() {
 		if _, ok := cases[name]; !ok {
