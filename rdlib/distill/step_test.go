@@ -30,7 +30,7 @@ type bench struct {
 func newBench(t *testing.T) bench {
 	t.Helper()
 	b := model.NewBuilder("tiny", 3, model.Any, model.Any)
-	x := b.Conv("conv1", b.Input(), model.Conv{Out: 10, Kernel: 3, Stride: 2, Padding: 1})
+	x := b.Conv("conv1", b.Input(), model.Conv{Out: 10, Kernel: 3, Padding: 1})
 	x = b.BatchNorm("bn1", x)
 	x = b.ReLU("relu", x)
 	x = b.GlobalAvgPool("avgpool", x)
