@@ -1,11 +1,8 @@
 package train
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"time"
-
-	gomodel "github.com/gomlx/gomlx/ml/model"
 )
 
 // Bench times training steps of the cell's last phase on one batch of random images and features, and returns the
@@ -16,13 +13,12 @@ func Bench(cell *Cell, steps int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.store.Finalize()
+	defer l.close()
 	phase := l.phases[len(l.phases)-1]
-	exec, err := gomodel.NewExec(cell.Backend, l.store, l.stepGraph(phase))
+	exec, err := l.stepExec(phase)
 	if err != nil {
-		return nil, fmt.Errorf("phase %s: %w", phase.Name, err)
+		return nil, err
 	}
-	defer exec.Finalize()
 	random := rand.New(rand.NewPCG(1, 2))
 	n := cell.Config.Batch
 	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width)}

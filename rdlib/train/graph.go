@@ -69,12 +69,13 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 			step.Student = l.cell.Student.Forward(scope.At(studentScope), in.images, true)
 		}
 		losses := phase.Loss(step)
-		l.partNames = l.partNames[:0]
+		var parts []string
 		outputs := []*graph.Node{losses.Total, l.correct(step, losses, in.labels)}
 		for _, part := range losses.Parts {
-			l.partNames = append(l.partNames, part.Name)
+			parts = append(parts, part.Name)
 			outputs = append(outputs, part.Value)
 		}
+		l.partNames[phase.Name] = parts
 		l.update(scope, g, phase, losses.Total, in)
 		return outputs
 	}

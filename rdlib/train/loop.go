@@ -35,12 +35,13 @@ type loop struct {
 	maps   []string // teacher outputs the method needs, by name
 	pooled string
 
-	partNames []string
+	partNames map[string][]string // of the losses, by phase, once the step is built
 	state     state
 	best      model.Weights
 	times     []float64
 	began     time.Time
 	bar       *progress.Bar
+	steps     map[string]*gomodel.Exec // compiled steps, by phase
 	eval      *gomodel.Exec
 }
 
@@ -60,11 +61,99 @@ type state struct {
 // writes the checkpoint and returns an error wrapping ErrInterrupted. A checkpoint of another configuration is an error;
 // one cut short is set aside and training starts anew. The checkpoint is left for the caller to remove.
 func Run(ctx context.Context, cell *Cell) (*Trained, error) {
-	l, err := newLoop(cell)
-	if err != nil {
+	var r Runner
+	defer r.Close()
+	return r.Run(ctx, cell)
+}
+
+func newLoop(cell *Cell) (*loop, error) {
+	if err := checkOptimizer(cell.Config.Optimizer); err != nil {
 		return nil, err
 	}
-	defer l.store.Finalize()
+	l := &loop{cell: cell, store: gomodel.NewStore(), phases: cell.Method.Phases(), steps: map[string]*gomodel.Exec{}, partNames: map[string][]string{}}
+	if err := l.chooseFeatures(); err != nil {
+		return nil, err
+	}
+	if err := l.describeModules(); err != nil {
+		return nil, err
+	}
+	return l, l.initialise()
+}
+
+// chooseFeatures notes which of the teacher's outputs the method is fed.
+func (l *loop) chooseFeatures() error {
+	cell, needs := l.cell, l.cell.Method.Needs()
+	name := cell.Method.Name()
+	switch {
+	case needs.Logits:
+		return fmt.Errorf("method %s needs the teacher's logits, and a frozen foundation model has none for this task", name)
+	case needs.Teacher() && cell.Features == nil:
+		return fmt.Errorf("method %s needs a teacher", name)
+	case needs.Maps && len(cell.Outputs.Maps) == 0:
+		return fmt.Errorf("method %s needs a feature map, and the teacher gives only a pooled feature: choose phi-input=pooled", name)
+	case needs.Pooled && cell.Outputs.Pooled == "":
+		return fmt.Errorf("method %s needs the teacher's pooled feature, and there is none", name)
+	}
+	if needs.Maps {
+		l.maps = cell.Outputs.Maps
+	}
+	if needs.Pooled {
+		l.pooled = cell.Outputs.Pooled
+	}
+	return nil
+}
+
+// describeModules asks the method for the networks it trains beside the student.
+func (l *loop) describeModules() error {
+	cell := l.cell
+	shapes, err := cell.Student.Shapes(cell.Channels, cell.Height, cell.Width)
+	if err != nil {
+		return err
+	}
+	context := distill.Context{StudentDim: cell.Student.FeatureDim(), StudentMaps: shapes.Stages, Classes: cell.Classes}
+	if cell.Features != nil {
+		for _, name := range cell.Outputs.Maps {
+			context.TeacherMaps = append(context.TeacherMaps, cell.Features.Shape(name))
+		}
+		if cell.Outputs.Pooled != "" {
+			context.TeacherPooled = cell.Features.Shape(cell.Outputs.Pooled)[0]
+		}
+	}
+	l.modules, err = cell.Method.Modules(context)
+	return err
+}
+
+// initialise gives every variable its first value: weights drawn from the initialisation seed, moments zero.
+func (l *loop) initialise() error {
+	seed := l.cell.Config.Seeds.Init
+	initial := l.cell.Initial
+	if initial == nil {
+		initial = l.cell.Student.Init(seed)
+	}
+	root := l.store.RootScope()
+	if err := l.cell.Student.Declare(root.At(studentScope), initial); err != nil {
+		return err
+	}
+	for i, name := range slices.Sorted(maps.Keys(l.modules)) {
+		// Each module draws from a stream of its own, apart from the student's.
+		weights := l.modules[name].Init(seed + uint64(i+1)*0x9e3779b97f4a7c15)
+		if err := l.modules[name].Declare(root.At(modulesScope).At("%s", name), weights); err != nil {
+			return err
+		}
+	}
+	for v := range root.At(optimizerScope).IterVariables() {
+		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run trains from the state the loop is in, or the checkpoint's, to the end.
+func (l *loop) run(ctx context.Context) (*Trained, error) {
+	if l.cell.Train.Len() == 0 || l.cell.Test.Len() == 0 {
+		return nil, fmt.Errorf("there are %d training and %d test images: both are needed", l.cell.Train.Len(), l.cell.Test.Len())
+	}
 	if err := l.restore(); err != nil {
 		return nil, err
 	}
@@ -78,68 +167,6 @@ func Run(ctx context.Context, cell *Cell) (*Trained, error) {
 	return l.finish()
 }
 
-func newLoop(cell *Cell) (*loop, error) {
-	if err := checkOptimizer(cell.Config.Optimizer); err != nil {
-		return nil, err
-	}
-	if cell.Train.Len() == 0 || cell.Test.Len() == 0 {
-		return nil, fmt.Errorf("there are %d training and %d test images: both are needed", cell.Train.Len(), cell.Test.Len())
-	}
-	l := &loop{cell: cell, store: gomodel.NewStore(), phases: cell.Method.Phases()}
-	needs := cell.Method.Needs()
-	if needs.Logits {
-		return nil, fmt.Errorf("method %s needs the teacher's logits, and a frozen foundation model has none for this task", cell.Method.Name())
-	}
-	if needs.Maps {
-		if len(cell.Outputs.Maps) == 0 {
-			return nil, fmt.Errorf("method %s needs a feature map, and the teacher gives only a pooled feature: choose phi-input=pooled", cell.Method.Name())
-		}
-		l.maps = cell.Outputs.Maps
-	}
-	if needs.Pooled {
-		if cell.Outputs.Pooled == "" {
-			return nil, fmt.Errorf("method %s needs the teacher's pooled feature, and there is none", cell.Method.Name())
-		}
-		l.pooled = cell.Outputs.Pooled
-	}
-	if (needs.Maps || needs.Pooled) && cell.Features == nil {
-		return nil, fmt.Errorf("method %s needs a teacher", cell.Method.Name())
-	}
-	initial := cell.Initial
-	if initial == nil {
-		initial = cell.Student.Init(cell.Config.Seeds.Init)
-	}
-	root := l.store.RootScope()
-	if err := cell.Student.Declare(root.At(studentScope), initial); err != nil {
-		return nil, err
-	}
-	context := distill.Context{StudentDim: cell.Student.FeatureDim(), Classes: cell.Classes}
-	shapes, err := cell.Student.Shapes(cell.Channels, cell.Height, cell.Width)
-	if err != nil {
-		return nil, err
-	}
-	context.StudentMaps = shapes.Stages
-	if cell.Features != nil {
-		for _, name := range cell.Outputs.Maps {
-			context.TeacherMaps = append(context.TeacherMaps, cell.Features.Shape(name))
-		}
-		if cell.Outputs.Pooled != "" {
-			context.TeacherPooled = cell.Features.Shape(cell.Outputs.Pooled)[0]
-		}
-	}
-	if l.modules, err = cell.Method.Modules(context); err != nil {
-		return nil, err
-	}
-	for i, name := range sortedNames(l.modules) {
-		// Each module draws from a stream of its own, apart from the student's.
-		weights := l.modules[name].Init(cell.Config.Seeds.Init + uint64(i+1)*0x9e3779b97f4a7c15)
-		if err := l.modules[name].Declare(root.At(modulesScope).At("%s", name), weights); err != nil {
-			return nil, err
-		}
-	}
-	return l, nil
-}
-
 // runPhase trains to the phase's last step.
 func (l *loop) runPhase(ctx context.Context, phase distill.Phase) error {
 	cfg := l.cell.Config
@@ -149,12 +176,10 @@ func (l *loop) runPhase(ctx context.Context, phase distill.Phase) error {
 		return err
 	}
 	sampler.Skip(l.state.Step)
-	exec, err := gomodel.NewExec(l.cell.Backend, l.store, l.stepGraph(phase))
+	exec, err := l.stepExec(phase)
 	if err != nil {
-		return fmt.Errorf("phase %s: %w", phase.Name, err)
+		return err
 	}
-	defer exec.Finalize()
-
 	feeder := l.newFeeder(ctx, sampler, phase.Student, steps-l.state.Step)
 	defer feeder.Close()
 	l.bar = nil
@@ -244,7 +269,7 @@ func (l *loop) step(exec *gomodel.Exec, phase distill.Phase, b *batch, steps int
 	}
 	if l.state.Sums == nil {
 		l.state.Sums = make([]float64, len(values)+1)
-		l.state.PartName = slices.Clone(l.partNames)
+		l.state.PartName = l.partNames[phase.Name]
 	}
 	l.state.Sums[0] += values[0]
 	l.state.Sums[1] += values[1]
@@ -363,6 +388,3 @@ func (l *loop) features() []string {
 	}
 	return names
 }
-
-// sortedNames lists the keys of a map in order.
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

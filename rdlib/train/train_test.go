@@ -28,6 +28,15 @@ type images struct {
 	onTensor func()
 }
 
+// tinyBackend is GoMLX's plain Go backend: slow, and always there.
+var tinyBackend = func() compute.Backend {
+	b, err := compute.NewWithConfig("go")
+	if err != nil {
+		panic(err)
+	}
+	return b
+}()
+
 const side, channels, classes = 8, 3, 3
 
 func newImages(n int, seed uint64) *images {
@@ -90,18 +99,14 @@ func tinyStudent(t *testing.T) *model.Network {
 
 func tinyCell(t *testing.T, method string, options map[string]string) *Cell {
 	t.Helper()
-	goBackend, err := compute.NewWithConfig("go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	m, err := distill.New(method, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	optimizer := DefaultOptimizer()
 	return &Cell{
-		Config: record.Config{Method: method, Steps: 13, Batch: 8, Optimizer: optimizer, Seeds: record.Seeds{Split: 1, Init: 2, Order: 3, Augmentation: 4}},
-		Student: tinyStudent(t), Method: m, Backend: goBackend, Height: side, Width: side, Channels: channels, Classes: classes, Views: 2,
+		Config:  record.Config{Method: method, Steps: 13, Batch: 8, Optimizer: optimizer, Seeds: record.Seeds{Split: 1, Init: 2, Order: 3, Augmentation: 4}},
+		Student: tinyStudent(t), Method: m, Backend: tinyBackend, Height: side, Width: side, Channels: channels, Classes: classes, Views: 2,
 		Train: newImages(21, 1), Validation: newImages(9, 2), Test: newImages(30, 3),
 		Features: features{}, Outputs: TeacherOutputs{Pooled: "pooled"}, Name: method,
 	}
@@ -232,5 +237,33 @@ func TestLearningRate(t *testing.T) {
 	o.Schedule = "linear"
 	if err := checkOptimizer(o); err == nil {
 		t.Error("an unknown schedule is accepted")
+	}
+}
+
+func TestRunnerEqualsRun(t *testing.T) {
+	var runner Runner
+	defer runner.Close()
+	for seed := range uint64(3) {
+		cell := func() *Cell {
+			c := tinyCell(t, "scratch", nil)
+			c.Config.Seeds = record.Seeds{Init: seed, Order: seed, Augmentation: seed}
+			return c
+		}
+		alone, err := Run(context.Background(), cell())
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := runner.loop
+		together, err := runner.Run(context.Background(), cell())
+		if err != nil {
+			t.Fatal(err)
+		}
+		together.Seconds, together.SecondsPerStep = alone.Seconds, alone.SecondsPerStep
+		if !reflect.DeepEqual(alone, together) {
+			t.Errorf("seed %d: with another cell's graphs the result differs", seed)
+		}
+		if seed > 0 && runner.loop != kept {
+			t.Errorf("seed %d: the graphs were not kept", seed)
+		}
 	}
 }
