@@ -8,7 +8,7 @@ import (
 	"rd/rdlib/model"
 )
 
-// RDOptions are the options of Reprogramming Distillation. All but alpha and beta are left open by the paper.
+// RDOptions are the options of Reprogramming Distillation: what the paper leaves open, its weights, and its ablations.
 type RDOptions struct {
 	Alpha       float64 `json:"alpha"`          // weight of CE(y, z_t) at the start
 	Beta        float64 `json:"beta"`           // weight of KL + CKA at the start
