@@ -59,11 +59,16 @@ finished() {
 	wheel_library || node_library || [[ -n ${ONNXRUNTIME_SHARED_LIBRARY_PATH:-} ]]
 }
 
+pip_install() {
+	"$venv/bin/python" -I -m pip install --quiet --no-input --disable-pip-version-check --requirement tools/requirements.txt "$@"
+}
+
 install_venv() {
 	say "making .venv with $("$python" --version 2>&1) ($python)"
-	"$python" -I -m venv --clear "$venv" &&
-		"$venv/bin/python" -I -m pip install --quiet --no-input --disable-pip-version-check \
-			--requirement tools/requirements.txt --constraint tools/constraints.txt
+	"$python" -I -m venv --clear "$venv" || return
+	pip_install --constraint tools/constraints.txt && return
+	say "tools/constraints.txt cannot be met here: trying again with what pip chooses below the pinned requirements"
+	pip_install
 }
 
 install_node_library() {
