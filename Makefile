@@ -51,7 +51,7 @@ vet: toolchain ## go vet
 	go vet ./...
 
 .PHONY: doctor
-doctor: setup ## what this machine has, and the remedy for what is missing
+doctor: build ## what this machine has, and the remedy for what is missing
 	bin/rd doctor
 
 .PHONY: bench
