@@ -242,8 +242,8 @@ func (b *Builder) add(name string, op Op, outputs int, inputs ...Value) []Value 
 	if b.err != nil {
 		return broken
 	}
-	if b.layerNames[name] {
-		b.fail(fmt.Errorf("two layers are named %q", name))
+	if b.layerNames[name] || slices.Contains(reservedNames, name) {
+		b.fail(fmt.Errorf("the layer name %q is taken", name))
 		return broken
 	}
 	b.layerNames[name] = true

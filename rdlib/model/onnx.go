@@ -21,6 +21,9 @@ const (
 	ONNXPooled        = "pooled"        // [batch, features]
 )
 
+// reservedNames cannot name layers: the exported graph has tensors of these names.
+var reservedNames = []string{ONNXInput, ONNXLogits, ONNXProbabilities, ONNXFeatureMap, ONNXPooled}
+
 // The file format's version and the operator set that the exported graphs are written in.
 const (
 	onnxIRVersion = 8
@@ -215,7 +218,7 @@ func (e *onnxEmitter) layer(layer Layer) {
 	case ReLU:
 		e.node("Relu", layer.Name, in, out)
 	case ReLU6:
-		e.node("Clip", layer.Name, []string{in[0], e.constant("zero", 0), e.constant("six", 6)}, out)
+		e.node("Clip", layer.Name, []string{in[0], e.constant("relu6.min", 0), e.constant("relu6.max", 6)}, out)
 	case MaxPool:
 		e.node("MaxPool", layer.Name, in, out, windowAttributes(op.Window, op.Stride, op.Padding)...)
 	case AvgPool:
