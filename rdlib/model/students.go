@@ -3,7 +3,6 @@ package model
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -53,14 +52,23 @@ func (c Config) scale(channels int) int {
 
 type architecture struct {
 	name    string
-	aliases []string // torchvision's name and others in use
+	aliases []alias
 	build   func(Config) (*Network, error)
+}
+
+// alias is another name in use, torchvision's among them.
+type alias struct {
+	name  string
+	width float64 // the width the name stands for
 }
 
 var architectures = []architecture{
 	{"resnet18", nil, ResNet18},
-	{"shufflenet", []string{"shufflenet_v2_x1_0", "shufflenetv2", "shufflenet_v2"}, ShuffleNetV2},
-	{"mobilenet", []string{"mobilenet_v2", "mobilenetv2"}, MobileNetV2},
+	{"shufflenet", []alias{
+		{"shufflenetv2", 1}, {"shufflenet_v2", 1},
+		{"shufflenet_v2_x0_5", 0.5}, {"shufflenet_v2_x1_0", 1}, {"shufflenet_v2_x1_5", 1.5}, {"shufflenet_v2_x2_0", 2},
+	}, ShuffleNetV2},
+	{"mobilenet", []alias{{"mobilenet_v2", 1}, {"mobilenetv2", 1}}, MobileNetV2},
 }
 
 // Students returns the names New knows, in the paper's order.
@@ -83,20 +91,24 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("unknown student %q: did you mean %q? (known: %s)", e.Name, e.Nearest, strings.Join(e.Known, ", "))
 }
 
-// New returns the architecture of the given name: one of Students, or torchvision's name for it, in any letter case.
-// An unknown name gives an *UnknownError that suggests the nearest.
+// New returns the architecture of the given name: one of Students, or torchvision's name for it, in any letter case. A name
+// such as shufflenet_v2_x0_5 stands for a width too, which Config.Width overrides. An unknown name gives an *UnknownError
+// that suggests the nearest.
 func New(name string, c Config) (*Network, error) {
 	wanted := strings.ToLower(name)
 	nearest, distance := "", math.MaxInt
 	for _, a := range architectures {
-		for _, known := range append([]string{a.name}, a.aliases...) {
-			if known == wanted {
+		for _, known := range append([]alias{{a.name, 1}}, a.aliases...) {
+			if known.name == wanted {
+				if c.Width == 0 {
+					c.Width = known.width
+				}
 				return a.build(c)
 			}
-			if d := levenshtein.Distance(wanted, known, nil); d < distance {
-				nearest, distance = known, d
+			if d := levenshtein.Distance(wanted, known.name, nil); d < distance {
+				nearest, distance = known.name, d
 			}
 		}
 	}
-	return nil, &UnknownError{Name: name, Nearest: nearest, Known: slices.Clone(Students())}
+	return nil, &UnknownError{Name: name, Nearest: nearest, Known: Students()}
 }
