@@ -1,0 +1,264 @@
+package dataset
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Item is one image.
+type Item struct {
+	Path   string `json:"path"` // below Root, with forward slashes
+	SHA256 string `json:"sha256"`
+	Label  int    `json:"label"` // index into Classes
+	Split  Split  `json:"split"`
+}
+
+// Skipped is an image that was left out because it cannot be used.
+type Skipped struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"` // and the remedy
+}
+
+func (s Skipped) String() string { return s.Reason }
+
+// Dataset is a folder of images with labels and a split. It is not changed after Open.
+type Dataset struct {
+	Root    string   // the folder the paths are relative to: the one given, or the one it wraps
+	Name    string   // of Root's folder
+	Layout  string   // how it is published
+	Phantom *Phantom // not nil: the images are synthetic
+	Classes []string // in natural order of their folder names
+	Items   []Item   // in natural order of their paths
+	Skipped []Skipped
+	Ignored Ignored
+
+	Published    []Split // parts that came with the data set; the others were drawn
+	SplitSeed    uint64
+	TestFraction float64
+	ValFraction  float64
+	// Notes say what a reader of the results should know, such as a class that the test part lacks.
+	Notes []string
+
+	limits DecodeLimits
+}
+
+// Options of Open. The zero value is a good start.
+type Options struct {
+	Strict       bool    // unreadable images are an error
+	SplitSeed    uint64  // of parts that are not published
+	TestFraction float64 // of all images, where no test part is published; 0 is 1/5 (train:test 4:1)
+	ValFraction  float64 // of the training part, where no validation part is published; 0 is 1/10, below 0 none
+	Limits       DecodeLimits
+	Workers      int                   // goroutines that decode; 0: one per processor
+	Progress     func(done, total int) // called as images are checked, one call at a time
+}
+
+func (o Options) resolve() (Options, error) {
+	if o.TestFraction == 0 {
+		o.TestFraction = 0.2
+	}
+	if o.ValFraction == 0 {
+		o.ValFraction = 0.1
+	}
+	if o.ValFraction < 0 {
+		o.ValFraction = -1
+	}
+	if !(o.TestFraction > 0 && o.TestFraction < 1) {
+		return o, fmt.Errorf("test fraction %v is not between 0 and 1", o.TestFraction)
+	}
+	if math.IsNaN(o.ValFraction) || o.ValFraction >= 1 {
+		return o, fmt.Errorf("validation fraction %v is not below 1", o.ValFraction)
+	}
+	return o, nil
+}
+
+// PhantomFile marks a folder of synthetic images.
+const PhantomFile = "PHANTOM.json"
+
+// Phantom says how synthetic images were made. Everything made from them must say "phantom".
+type Phantom struct {
+	Generator  string          `json:"generator"`
+	Version    int             `json:"version"`
+	Seed       uint64          `json:"seed"`
+	Parameters json.RawMessage `json:"parameters"`
+}
+
+// Open recognises the layout of a folder, decodes every image once and splits the readable ones. Published parts are
+// respected. An error wraps ErrDataset, one or more *ImageError under Strict, or is the context's.
+func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	found, err := recognise(dir)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDataset(dir, found, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.keepReadable(ctx, found.files, o); err != nil {
+		return nil, err
+	}
+	if d.Published, err = assignSplits(d.Items, d.Classes, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Root, err)
+	}
+	return d, d.checkParts()
+}
+
+func newDataset(dir string, found *listing, o Options) (*Dataset, error) {
+	d := &Dataset{
+		Root: found.root, Layout: found.layout, Classes: found.classes, Ignored: found.ignored, Notes: found.notes,
+		SplitSeed: o.SplitSeed, TestFraction: o.TestFraction, ValFraction: o.ValFraction, limits: o.Limits,
+	}
+	absolute, err := filepath.Abs(d.Root)
+	if err != nil {
+		return nil, badDataset("%w", err)
+	}
+	d.Name = filepath.Base(absolute)
+	for _, place := range []string{dir, found.root} {
+		if d.Phantom == nil {
+			if d.Phantom, err = readPhantom(place); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return d, nil
+}
+
+// readPhantom reads the mark of synthetic images; nil where there is none.
+func readPhantom(dir string) (*Phantom, error) {
+	path := filepath.Join(dir, PhantomFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, badDataset("read %s: %w", path, err)
+	}
+	p := &Phantom{}
+	if err := json.Unmarshal(data, p); err != nil {
+		return nil, badDataset("%s: %w: generate the phantom again", path, err)
+	}
+	return p, nil
+}
+
+// keepReadable checks the files and keeps those that decode.
+func (d *Dataset) keepReadable(ctx context.Context, files []Item, o Options) error {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+	}
+	results, err := checkImages(ctx, d.Root, paths, o)
+	if err != nil {
+		return err
+	}
+	var bad []error
+	for i, result := range results {
+		if result.err != nil {
+			bad = append(bad, result.err)
+			d.Skipped = append(d.Skipped, Skipped{Path: paths[i], Reason: result.err.Error()})
+			continue
+		}
+		item := files[i]
+		item.SHA256 = result.sha256
+		d.Items = append(d.Items, item)
+	}
+	if o.Strict && len(bad) > 0 {
+		return badDataset("%d of the %d images of %s cannot be used:\n%w", len(bad), len(files), d.Root, errors.Join(bad...))
+	}
+	return nil
+}
+
+// checkParts refuses a data set whose classes cannot be learnt, and notes those that cannot be tested.
+func (d *Dataset) checkParts() error {
+	for label, class := range d.Classes {
+		count := map[Split]int{}
+		for _, item := range d.Items {
+			if item.Label == label {
+				count[item.Split]++
+			}
+		}
+		if count[Train] == 0 {
+			return badDataset("class %q of %s has no readable training image: %s", class, d.Root, d.skippedText())
+		}
+		if count[Test] == 0 {
+			d.Notes = append(d.Notes, fmt.Sprintf("class %q has no test image", class))
+		}
+	}
+	for _, part := range []Split{Train, Test} {
+		if len(d.Indices(part)) == 0 {
+			return badDataset("%s has no readable %s image: %s", d.Root, part, d.skippedText())
+		}
+	}
+	return nil
+}
+
+// skippedText says which images were left out, to explain why too few are left.
+func (d *Dataset) skippedText() string {
+	if len(d.Skipped) == 0 {
+		return "add some"
+	}
+	lines := make([]string, min(len(d.Skipped), 3))
+	for i := range lines {
+		lines[i] = d.Skipped[i].Reason
+	}
+	return fmt.Sprintf("%d images cannot be used, such as %s", len(d.Skipped), strings.Join(lines, "; "))
+}
+
+// Indices lists the items of a part, in order.
+func (d *Dataset) Indices(part Split) []int {
+	var indices []int
+	for i, item := range d.Items {
+		if item.Split == part {
+			indices = append(indices, i)
+		}
+	}
+	return indices
+}
+
+// Counts is the number of images of each class in a part.
+func (d *Dataset) Counts(part Split) []int {
+	counts := make([]int, len(d.Classes))
+	for _, item := range d.Items {
+		if item.Split == part {
+			counts[item.Label]++
+		}
+	}
+	return counts
+}
+
+// Path is where an item lies on this machine.
+func (d *Dataset) Path(item int) string {
+	return filepath.Join(d.Root, filepath.FromSlash(d.Items[item].Path))
+}
+
+// Summary is one line a person can read: the data set, its parts and what was left out.
+func (d *Dataset) Summary() string {
+	kind := ""
+	if d.Phantom != nil {
+		kind = " (phantom)"
+	}
+	text := fmt.Sprintf("%s%s: %d classes, %d train + %d val + %d test images", d.Name, kind, len(d.Classes), len(d.Indices(Train)), len(d.Indices(Val)), len(d.Indices(Test)))
+	if slices.Contains(d.Published, Test) {
+		text += ", published test part"
+	} else {
+		text += fmt.Sprintf(", split seed %d", d.SplitSeed)
+	}
+	if n := len(d.Skipped); n > 0 {
+		text += fmt.Sprintf(", %d unreadable left out", n)
+	}
+	if n := d.Ignored.Masks; n > 0 {
+		text += fmt.Sprintf(", %d masks left out", n)
+	}
+	return text
+}
