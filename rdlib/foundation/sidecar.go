@@ -33,13 +33,29 @@ type SideCar struct {
 type SideCarInput struct {
 	Name     string         `json:"name,omitempty"`
 	Layout   string         `json:"layout,omitempty"`   // "NCHW" or "NHWC"
-	Size     Size           `json:"size,omitempty"`     // [height, width]
+	Size     Size           `json:"size,omitzero"`      // [height, width]
 	Channels string         `json:"channels,omitempty"` // "RGB", "BGR" or "grey"
 	Scale    *dataset.Scale `json:"scale,omitempty"`    // factor on pixel values 0…255: a number or "1/255"
 	Mean     Triple         `json:"mean,omitempty"`     // after scaling, one number per channel or one for all
 	Std      Triple         `json:"std,omitempty"`
 	Resize   string         `json:"resize,omitempty"` // "stretch" or "short side N, centre crop M"
 	Filter   string         `json:"filter,omitempty"` // "bilinear" or "bicubic", both antialiased
+}
+
+// DescribeInput is the side-car's input section for a preprocessing: what `rd pretrain` writes beside the model it
+// exports.
+func DescribeInput(name, layout string, p dataset.Preprocess) SideCarInput {
+	in := SideCarInput{Name: name, Layout: layout, Size: Size{p.Height, p.Width}, Channels: p.Channels, Scale: &p.Scale, Resize: p.ResizeText()}
+	for c := range p.Mean {
+		in.Mean = append(in.Mean, float64(p.Mean[c]))
+		in.Std = append(in.Std, float64(p.Std[c]))
+	}
+	for name, filter := range filters {
+		if filter == p.Filter {
+			in.Filter = name
+		}
+	}
+	return in
 }
 
 // SideCarOutputs names graph outputs.
