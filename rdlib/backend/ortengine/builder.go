@@ -44,17 +44,21 @@ func (b *Builder) Compile() (compute.Executable, error) {
 // Function adds operations to a graph: compute-onnx's where this package has none of its own.
 type Function struct {
 	*onnxbackend.Function
-	builder *Builder
+	builder   *Builder
+	exchanged map[*node]*node      // what channelsFirst made of a node
+	columnsOf map[columnsKey]*node // what columns made of a node
 }
 
 var _ compute.Function = (*Function)(nil)
 
 func newFunction(builder *Builder, inner *onnxbackend.Function) *Function {
-	return &Function{Function: inner, builder: builder}
+	return &Function{Function: inner, builder: builder, exchanged: make(map[*node]*node), columnsOf: make(map[columnsKey]*node)}
 }
 
 // Builder returns the builder the function belongs to.
 func (f *Function) Builder() compute.Builder { return f.builder }
 
 // addedOperations are those this package has and compute-onnx lacks.
-var addedOperations = []compute.OpType{}
+var addedOperations = []compute.OpType{
+	compute.OpTypeBatchNormForTraining, compute.OpTypeBatchNormForInference, compute.OpTypeBatchNormGradient, compute.OpTypeClamp,
+}

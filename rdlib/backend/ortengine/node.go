@@ -70,3 +70,7 @@ func intAttr(name string, value int) *protos.AttributeProto {
 func floatAttr(name string, value float32) *protos.AttributeProto {
 	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_FLOAT, F: value}
 }
+
+func stringAttr(name, value string) *protos.AttributeProto {
+	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_STRING, S: []byte(value)}
+}
