@@ -280,3 +280,55 @@ func everyKind(t *testing.T) *Network {
 	}
 	return net
 }
+
+// TestTrainingPassInFloat32 compares a whole training pass, loss, gradients and running statistics, of the engine that trains
+// with the exact one.
+func TestTrainingPassInFloat32(t *testing.T) {
+	const batch, classes = 8, 3
+	shape := []int{batch, 3, 48, 32}
+	for _, student := range Students() {
+		net := build(t, student, Config{Classes: classes, Width: 0.25})
+		initial := settled(net, 6)
+		var exact [][]float64
+		for _, engine := range engines(t) {
+			store := gomodel.NewStore()
+			for _, p := range net.Parameters() {
+				values := make([]float64, len(initial[p.Name].Data))
+				for i, v := range initial[p.Name].Data {
+					values[i] = float64(v)
+				}
+				if err := p.declare(store.RootScope(), tensorOf(engine.dtype, values, p.Shape...)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			labels := []int32{0, 1, 2, 0, 1, 2, 0, 1}
+			exec, trained := trainingPass(t, engine, store, net, labels)
+			defer exec.Finalize()
+			outputs, err := exec.Call(tensorOf(engine.dtype, noise(5, shape...), shape...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := []string{"logits", "loss"}
+			for _, p := range trained {
+				names = append(names, "d loss/d "+p.Name)
+			}
+			var got [][]float64
+			for _, o := range outputs {
+				got = append(got, float64s(t, o))
+			}
+			for _, p := range net.Parameters() {
+				if !p.Trainable {
+					names = append(names, p.Name)
+					got = append(got, variableValues(t, store, p.Name))
+				}
+			}
+			if exact == nil {
+				exact = got
+				continue
+			}
+			for i, name := range names {
+				compare(t, student+": "+name, got[i], exact[i], 1, 2e-4*max(1e-2, largestOf(exact[i])))
+			}
+		}
+	}
+}

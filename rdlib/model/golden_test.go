@@ -213,7 +213,9 @@ func TestGoldenArchitectures(t *testing.T) {
 			for _, engine := range engines(t) {
 				t.Run(engine.name, func(t *testing.T) {
 					checkEvaluation(t, engine, net, v)
-					checkTraining(t, engine, net, v)
+					if engine.dtype == dtypes.Float64 {
+						checkTraining(t, engine, net, v)
+					}
 				})
 			}
 		})
@@ -316,6 +318,9 @@ func moments(values []float64) (mean, std, highest float64) {
 	return mean, math.Sqrt(std), highest
 }
 
+// checkTraining compares one training pass and its gradients. With the files' weights and batches of four these are so
+// sensitive to rounding that float32 cannot show much: PyTorch 1.13 in float32 misses them by up to 0.02 of the largest
+// value. So they are compared in float64, and float32 is tested by TestTrainingPassInFloat32.
 func checkTraining(t *testing.T, engine engine, net *Network, v architectureVector) {
 	store := declareFilled(t, net, engine.dtype, v.Hyper.Gain)
 	classes := v.Hyper.Classes
@@ -326,26 +331,7 @@ func checkTraining(t *testing.T, engine engine, net *Network, v architectureVect
 	for b := range labels {
 		labels[b] = int32(b % classes)
 	}
-	var trained []Parameter
-	for _, p := range net.Parameters() {
-		if p.Trainable {
-			trained = append(trained, p)
-		}
-	}
-	exec, err := gomodel.NewExec(engine.backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
-		g := x.Graph()
-		logits := net.Forward(scope, x, true).Logits
-		target := graph.OneHot(graph.Const(g, labels), net.Classes(), x.DType())
-		loss := graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(target, graph.LogSoftmax(logits, -1)), -1)))
-		variables := make([]*graph.Node, len(trained))
-		for i, p := range trained {
-			variables[i] = scope.GetVariable(p.Name).NodeValue(g)
-		}
-		return append([]*graph.Node{logits, loss}, graph.Gradient(loss, variables...)...)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	exec, trained := trainingPass(t, engine, store, net, labels)
 	defer exec.Finalize()
 	shape := v.Hyper.TrainShape
 	outputs, err := exec.Call(tensorOf(engine.dtype, waveImage(shape, v.Hyper.Freq, v.Hyper.Phase), shape...))
@@ -378,6 +364,33 @@ func checkTraining(t *testing.T, engine engine, net *Network, v architectureVect
 		compare(t, module+".running_mean", mean[:len(want.Mean)], want.Mean, largestOf(mean), tol)
 		compare(t, module+".running_var", variance[:len(want.Var)], want.Var, largestOf(variance), tol)
 	}
+}
+
+// trainingPass compiles a training pass on the variables under the store's root. Its outputs are the logits, the mean
+// cross-entropy and the gradients of the returned parameters.
+func trainingPass(t *testing.T, engine engine, store *gomodel.Store, net *Network, labels []int32) (*gomodel.Exec, []Parameter) {
+	t.Helper()
+	var trained []Parameter
+	for _, p := range net.Parameters() {
+		if p.Trainable {
+			trained = append(trained, p)
+		}
+	}
+	exec, err := gomodel.NewExec(engine.backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+		g := x.Graph()
+		logits := net.Forward(scope, x, true).Logits
+		target := graph.OneHot(graph.Const(g, labels), net.Classes(), x.DType())
+		loss := graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(target, graph.LogSoftmax(logits, -1)), -1)))
+		variables := make([]*graph.Node, len(trained))
+		for i, p := range trained {
+			variables[i] = scope.GetVariable(p.Name).NodeValue(g)
+		}
+		return append([]*graph.Node{logits, loss}, graph.Gradient(loss, variables...)...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exec, trained
 }
 
 func variableValues(t *testing.T, store *gomodel.Store, name string) []float64 {
