@@ -89,7 +89,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	}
 	sorted := slices.Sorted(slices.Values(all))
 	return &BenchResult{
-		Student: student.Name(), Method: o.Method, Backend: backend.NameOf(b), BackendVersion: backend.VersionOf(b),
+		Student: o.Student, Method: o.Method, Backend: backend.NameOf(b), BackendVersion: backend.VersionOf(b),
 		Size: o.Size, Batch: o.Batch, Threads: backend.ThreadsOf(b),
 		SecondsPerStep: sorted[len(sorted)/2], All: all, PeakRSSMiB: peakRSSMiB(),
 	}, nil

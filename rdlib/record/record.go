@@ -42,21 +42,21 @@ type Result struct {
 
 // Config is everything that decides the result; its hash is the cell's key.
 type Config struct {
-	Dataset   Dataset        `json:"dataset"`
-	TeacherID string         `json:"teacher_sha256,omitempty"`
-	Features  *Features      `json:"features,omitempty"`
-	Student   string         `json:"student"`
-	Width     float64        `json:"width"`
-	Method    string         `json:"method"`
-	Options   any            `json:"options"` // the method's, resolved: every default written out
-	Input     any            `json:"input"`   // the student's preprocessing
-	Epochs    int            `json:"epochs,omitempty"`
-	Steps     int            `json:"steps"` // optimizer steps of the student
-	Batch     int            `json:"batch"`
-	Optimizer Optimizer      `json:"optimizer"`
-	Seeds     Seeds          `json:"seeds"`
-	Backend   Backend        `json:"backend"`
-	Extra     map[string]any `json:"extra,omitempty"`
+	Dataset   Dataset   `json:"dataset"`
+	TeacherID string    `json:"teacher_sha256,omitempty"`
+	Features  *Features `json:"features,omitempty"`
+	Student   string    `json:"student"`
+	Width     float64   `json:"width"`
+	Method    string    `json:"method"`
+	Options   any       `json:"options"` // the method's, resolved: every default written out
+	Input     any       `json:"input"`   // the student's preprocessing
+	Views     int       `json:"views"`   // 1: the image; 2: and its mirror image; the teacher sees the same
+	Epochs    int       `json:"epochs,omitempty"`
+	Steps     int       `json:"steps"` // optimizer steps of the student
+	Batch     int       `json:"batch"`
+	Optimizer Optimizer `json:"optimizer"`
+	Seeds     Seeds     `json:"seeds"`
+	Backend   Backend   `json:"backend"`
 }
 
 // Dataset names the images of a cell.
@@ -69,7 +69,6 @@ type Dataset struct {
 // Features says how the teacher's features were computed.
 type Features struct {
 	Input   any      `json:"input"` // the teacher's preprocessing
-	Views   int      `json:"views"`
 	Outputs []string `json:"outputs"`
 	Half    bool     `json:"half"`
 }
@@ -110,10 +109,10 @@ type Counts struct {
 
 // Teacher is what is known of the foundation model.
 type Teacher struct {
-	Name    string         `json:"name"`
-	SHA256  string         `json:"sha256"`
-	Phantom bool           `json:"phantom"` // pre-trained on synthetic images
-	Shapes  map[string]any `json:"shapes"`  // output → [C,h,w] or [D]
+	Name    string           `json:"name"`
+	SHA256  string           `json:"sha256"`
+	Phantom bool             `json:"phantom"` // pre-trained on synthetic images
+	Shapes  map[string][]int `json:"shapes"`  // output → [C,h,w] or [D]
 }
 
 // Epoch is one point of the training curves.
@@ -147,15 +146,15 @@ type Prediction struct {
 
 // Run is what may differ between two runs of one cell.
 type Run struct {
-	Started       string  `json:"started"`
-	Seconds       float64 `json:"seconds"` // training, evaluation included, summed over resumed parts
+	Started        string  `json:"started"`
+	Seconds        float64 `json:"seconds"` // training, evaluation included, summed over resumed parts
 	SecondsPerStep float64 `json:"seconds_per_step"`
-	PeakRSSMiB    float64 `json:"peak_rss_mib"`
-	Resumed       int     `json:"resumed"` // how often a checkpoint was continued
-	Host          string  `json:"host"`
-	CPU           string  `json:"cpu"`
-	Go            string  `json:"go"`
-	Command       string  `json:"command,omitempty"`
+	PeakRSSMiB     float64 `json:"peak_rss_mib"`
+	Resumed        int     `json:"resumed"` // how often a checkpoint was continued
+	Host           string  `json:"host"`
+	CPU            string  `json:"cpu"`
+	Go             string  `json:"go"`
+	Command        string  `json:"command,omitempty"`
 }
 
 // Key returns the sha256 of the configuration's JSON.

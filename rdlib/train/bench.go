@@ -21,7 +21,7 @@ func Bench(cell *Cell, steps int) ([]float64, error) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	n := cell.Config.Batch
-	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width)}
+	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width), release: func() {}}
 	for i := range b.labels {
 		b.labels[i] = int32(random.IntN(cell.Classes))
 	}

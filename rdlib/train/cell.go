@@ -8,19 +8,11 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
 	"rd/rdlib/record"
 )
-
-// Images is one split at the student's input size. Its methods may be called from several goroutines.
-type Images interface {
-	Len() int
-	// Label is the class of image i.
-	Label(i int) int
-	// Tensor writes image i as [channels, height, width], mirrored when flip is set.
-	Tensor(i int, flip bool, dst []float32) error
-}
 
 // Features is the teacher, already computed: one row per training image, view and output.
 type Features interface {
@@ -49,8 +41,8 @@ type Cell struct {
 	Classes  int
 	Views    int // 1: identity; 2: and its mirror image
 
-	Train, Validation, Test Images
-	Features                Features // nil when the method needs none
+	Train, Validation, Test dataset.Source // at the student's input size
+	Features                Features       // nil when the method needs none
 	Outputs                 TeacherOutputs
 
 	Checkpoint      string        // file; "" keeps none

@@ -13,7 +13,7 @@ import (
 
 // evaluate returns the student's class probabilities of every image, [image][class]. The batch is the training batch;
 // the last one is filled up, so that one graph serves all.
-func (l *loop) evaluate(images Images) ([][]float32, error) {
+func (l *loop) evaluate(images dataset.Source) ([][]float32, error) {
 	if l.eval == nil {
 		exec, err := gomodel.NewExec(l.cell.Backend, l.store, func(scope *gomodel.Scope, x *graph.Node) *graph.Node { return l.evalGraph(scope, x) })
 		if err != nil {
@@ -60,7 +60,7 @@ func ArgMax(row []float32) int {
 	return best
 }
 
-func correct(probabilities [][]float32, images Images) int {
+func correct(probabilities [][]float32, images dataset.Source) int {
 	n := 0
 	for i, row := range probabilities {
 		if ArgMax(row) == images.Label(i) {
@@ -70,11 +70,11 @@ func correct(probabilities [][]float32, images Images) int {
 	return n
 }
 
-func accuracyOf(probabilities [][]float32, images Images) float64 {
+func accuracyOf(probabilities [][]float32, images dataset.Source) float64 {
 	return float64(correct(probabilities, images)) / float64(images.Len())
 }
 
-func fill(o *record.Outcome, probabilities [][]float32, images Images) {
+func fill(o *record.Outcome, probabilities [][]float32, images dataset.Source) {
 	o.TestCorrect, o.TestTotal = correct(probabilities, images), images.Len()
 	o.TestAccuracy = float64(o.TestCorrect) / float64(o.TestTotal)
 }

@@ -8,95 +8,73 @@ import (
 	"rd/rdlib/dataset"
 )
 
-// ahead is how many batches are made ready before the step asks for them.
-const ahead = 3
-
 // batch is what one step is fed.
 type batch struct {
 	images   []float32   // [batch, channels, height, width]; nil when the student does not run
 	labels   []int32     // [batch]
 	features [][]float32 // one for each teacher output the method needs
+	release  func()      // hands the images' memory back
 }
 
-// feeder makes batches on goroutines of its own, ahead of the step. What it makes depends on the sampler only, not on
-// how many goroutines there are.
+// feeder gives the batches of a phase: images from a loader that decodes ahead of the step, features from the cache.
 type feeder struct {
-	ready chan fed
-	stop  context.CancelFunc
-	done  sync.WaitGroup
-}
-
-type fed struct {
-	batch *batch
-	err   error
+	loop    *loop
+	sampler *dataset.Sampler
+	loader  *dataset.Loader // nil when the student does not run
 }
 
 func (l *loop) newFeeder(ctx context.Context, sampler *dataset.Sampler, student bool, steps int) *feeder {
-	ctx, stop := context.WithCancel(ctx)
-	f := &feeder{ready: make(chan fed, ahead), stop: stop}
-	f.done.Go(func() {
-		defer close(f.ready)
-		for range steps {
-			items, epoch := sampler.Next()
-			b, err := l.assemble(items, epoch, student)
-			select {
-			case f.ready <- fed{b, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	})
+	f := &feeder{loop: l, sampler: sampler}
+	if student {
+		c := l.cell
+		f.loader = dataset.NewLoader(ctx, c.Train, sampler, dataset.LoaderOptions{
+			Values: c.Channels * c.Height * c.Width, Views: c.Views, AugmentationSeed: c.Config.Seeds.Augmentation, Batches: steps,
+		})
+	}
 	return f
 }
 
-// assemble reads the images and features of a batch; student and teacher see the same view of each image.
-func (l *loop) assemble(items []int, epoch int, student bool) (*batch, error) {
-	c, n := l.cell, len(items)
-	size := c.Channels * c.Height * c.Width
-	b := &batch{labels: make([]int32, n)}
-	if student {
-		b.images = make([]float32, n*size)
-	}
-	names := l.features()
-	sizes := make([]int, len(names))
-	for i, name := range names {
-		sizes[i] = elements(c.Features.Shape(name))
-		b.features = append(b.features, make([]float32, n*sizes[i]))
-	}
-	return b, parallel(n, func(k int) error {
-		item := items[k]
-		view := dataset.View(c.Config.Seeds.Augmentation, epoch, item, c.Views)
-		b.labels[k] = int32(c.Train.Label(item))
-		if student {
-			if err := c.Train.Tensor(item, view == 1, b.images[k*size:(k+1)*size]); err != nil {
-				return err
-			}
-		}
-		for i, name := range names {
-			if err := c.Features.Read(item, view, name, b.features[i][k*sizes[i]:(k+1)*sizes[i]]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Next waits for the next batch; the error is the context's when it ended first.
+// Next gives the next batch; student and teacher see the same view of each image.
 func (f *feeder) Next() (*batch, error) {
-	r, ok := <-f.ready
-	if !ok {
-		return nil, context.Canceled
+	c := f.loop.cell
+	if f.loader != nil {
+		loaded, err := f.loader.Next()
+		if err != nil {
+			return nil, err
+		}
+		b := &batch{images: loaded.Images, labels: loaded.Labels, release: loaded.Release}
+		return b, f.loop.readFeatures(b, loaded.Items, loaded.Views)
 	}
-	return r.batch, r.err
+	items, epoch := f.sampler.Next()
+	b := &batch{labels: make([]int32, len(items)), release: func() {}}
+	views := make([]int, len(items))
+	for k, item := range items {
+		b.labels[k] = int32(c.Train.Label(item))
+		views[k] = dataset.View(c.Config.Seeds.Augmentation, epoch, item, c.Views)
+	}
+	return b, f.loop.readFeatures(b, items, views)
 }
 
-// Close stops the goroutines and waits for them.
+// readFeatures adds the teacher's features of the items under the views.
+func (l *loop) readFeatures(b *batch, items, views []int) error {
+	for _, name := range l.features() {
+		size := elements(l.cell.Features.Shape(name))
+		flat := make([]float32, len(items)*size)
+		if err := parallel(len(items), func(k int) error {
+			return l.cell.Features.Read(items[k], views[k], name, flat[k*size:(k+1)*size])
+		}); err != nil {
+			return err
+		}
+		b.features = append(b.features, flat)
+	}
+	return nil
+}
+
+// Close stops the loader.
 func (f *feeder) Close() {
-	f.stop()
-	f.done.Wait()
+	if f.loader != nil {
+		f.loader.Close()
+	}
 }
 
 // parallel calls do(0) … do(n−1) on as many goroutines as there are processors and returns the first error by index.

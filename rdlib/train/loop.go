@@ -201,6 +201,7 @@ func (l *loop) runPhase(ctx context.Context, phase distill.Phase) error {
 		}
 		start := time.Now()
 		loss, err := l.step(exec, phase, batch, steps)
+		batch.release()
 		if err != nil {
 			return fmt.Errorf("phase %s, step %d: %w", phase.Name, l.state.Step+1, err)
 		}

@@ -1,0 +1,133 @@
+// Package experiments plans and runs comparisons: every combination of student, method and seed is a cell, each cell
+// leaves one record, and the tables are functions of the records alone.
+package experiments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"rd/rdlib"
+	"rd/rdlib/record"
+)
+
+// Spec describes a comparison on one data set with one teacher.
+type Spec struct {
+	Title    string
+	Base     rdlib.Options // what all cells share
+	Students []string
+	Methods  []string
+	Seeds    int    // seeds 1 … Seeds, each for split, initialisation, order and augmentation alike
+	Out      string // folder of records and table
+	Command  string // the command line that makes it, printed under the table
+}
+
+// Cell is one combination.
+type Cell struct {
+	Student, Method string
+	Seed            uint64
+}
+
+// Cells lists the combinations row by row of the table: the seeds of one row differ in data and weights only, so they
+// share compiled graphs.
+func (s *Spec) Cells() []Cell {
+	var cells []Cell
+	for _, student := range s.Students {
+		for _, method := range s.Methods {
+			for seed := range s.Seeds {
+				cells = append(cells, Cell{student, method, uint64(seed + 1)})
+			}
+		}
+	}
+	return cells
+}
+
+func (s *Spec) recordPath(c Cell) string {
+	return filepath.Join(s.Out, "records", fmt.Sprintf("%s-%s-%d.json", c.Student, c.Method, c.Seed))
+}
+
+// Run runs the cells that have no record yet, writes each record as it comes, and renders the table after every one, so
+// that an interruption loses nothing. A cell that fails is reported and the rest goes on; the error then names all that
+// failed.
+func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
+	if err := os.MkdirAll(filepath.Join(spec.Out, "records"), 0o755); err != nil {
+		return fmt.Errorf("results folder: %w; choose another --out", err)
+	}
+	cells := spec.Cells()
+	var failed []error
+	for i, cell := range cells {
+		name := fmt.Sprintf("[%d/%d] %s %s seed %d", i+1, len(cells), cell.Student, cell.Method, cell.Seed)
+		err := runCell(ctx, session, spec, cell, name)
+		switch {
+		case err == nil:
+		case rdlib.ExitCode(err) == rdlib.ExitInterrupted, rdlib.ExitCode(err) == rdlib.ExitUsage, rdlib.ExitCode(err) == rdlib.ExitInput:
+			return err // the other cells would end the same way
+		default:
+			failed = append(failed, fmt.Errorf("%s: %w", name, err))
+			fmt.Fprintf(session.Log, "%s: failed: %v\n", name, err)
+		}
+		if err := Render(spec); err != nil {
+			return err
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func runCell(ctx context.Context, session *rdlib.Session, spec *Spec, cell Cell, name string) error {
+	o := spec.Base
+	o.Student, o.Method, o.Name = cell.Student, cell.Method, name
+	o.Seeds = record.Seeds{Split: cell.Seed, Init: cell.Seed, Order: cell.Seed, Augmentation: cell.Seed}
+	path := spec.recordPath(cell)
+	o.Checkpoint = strings.TrimSuffix(path, ".json") + ".checkpoint"
+	job, err := session.Prepare(ctx, o)
+	if err != nil {
+		return err
+	}
+	done, err := record.Read(path)
+	switch {
+	case err == nil && done.Result.Key == job.Key:
+		fmt.Fprintf(session.Log, "%s: done before, test accuracy %.1f %%\n", name, 100*done.Result.Last.TestAccuracy)
+		return nil
+	case err == nil:
+		return &rdlib.UsageError{Err: fmt.Errorf("%s is the record of another configuration: choose another --out, or remove it", path)}
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, record.ErrDamaged):
+		aside := path + ".damaged"
+		if renameErr := os.Rename(path, aside); renameErr != nil {
+			return fmt.Errorf("%w; it cannot be set aside: %v", err, renameErr)
+		}
+		fmt.Fprintf(session.Log, "%v; set aside as %s\n", err, aside)
+	default:
+		return fmt.Errorf("record %s: %w", path, err)
+	}
+	r, _, err := job.Train(ctx)
+	if err != nil {
+		return err
+	}
+	r.Run.Command = spec.Command
+	if err := r.Write(path); err != nil {
+		return err
+	}
+	fmt.Fprintf(session.Log, "%s: test accuracy %.1f %% (%d of %d)\n", name, 100*r.Result.Last.TestAccuracy, r.Result.Last.TestCorrect, r.Result.Last.TestTotal)
+	return os.RemoveAll(o.Checkpoint)
+}
+
+// Records reads the records of a comparison's cells; a cell without one is nil.
+func Records(spec *Spec) (map[Cell]*record.Record, error) {
+	records := map[Cell]*record.Record{}
+	for _, cell := range spec.Cells() {
+		r, err := record.Read(spec.recordPath(cell))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		records[cell] = r
+	}
+	return records, nil
+}

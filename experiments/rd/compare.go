@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rd/experiments"
+	"rd/rdlib"
+	"rd/rdlib/model"
+)
+
+func compareCommand() *cobra.Command {
+	spec := experiments.Spec{}
+	var session sessionFlags
+	cmd := &cobra.Command{
+		Use:   "compare --data DIR --teacher FILE.onnx --out DIR",
+		Short: "Compare methods and students over seeds on one data set; one record per cell, one table",
+		Args:  exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := required(map[string]string{"--data": spec.Base.Data, "--out": spec.Out}); err != nil {
+				return err
+			}
+			if spec.Seeds < 1 {
+				return &rdlib.UsageError{Err: fmt.Errorf("--seeds %d: at least 1 is needed", spec.Seeds)}
+			}
+			if spec.Title == "" {
+				spec.Title = filepath.Base(filepath.Clean(spec.Base.Data))
+			}
+			spec.Command = strings.Join(append([]string{"bin/rd"}, os.Args[1:]...), " ")
+			s, err := session.open()
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if err := experiments.Run(cmd.Context(), s, &spec); err != nil {
+				return err
+			}
+			return printTable(spec.Out)
+		},
+	}
+	f := cmd.Flags()
+	trainingFlags(f, &spec.Base)
+	session.add(f)
+	f.StringVar(&spec.Title, "title", "", "heading of the table (default: the data folder's name)")
+	f.StringSliceVar(&spec.Students, "students", model.Students(), "students")
+	f.StringSliceVar(&spec.Methods, "methods", []string{"scratch", "direct", "rd"}, "methods")
+	f.IntVar(&spec.Seeds, "seeds", 3, "seeds 1 … N")
+	f.StringVar(&spec.Out, "out", "", "folder of records and table (required)")
+	return cmd
+}
+
+// printTable copies the Markdown table to standard output and says where everything lies.
+func printTable(folder string) error {
+	table, err := os.ReadFile(filepath.Join(folder, "table.md"))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\nTable: %s, %s; records: %s\n", table, filepath.Join(folder, "table.md"), filepath.Join(folder, "table.csv"), filepath.Join(folder, "records"))
+	return nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"rd/figures"
+	"rd/rdlib"
+	"rd/rdlib/record"
+	"rd/rdlib/train"
+)
+
+// sessionFlags are shared by every command that trains.
+type sessionFlags struct {
+	backend, cache string
+	threads        int
+}
+
+func (s *sessionFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&s.backend, "backend", "", "xla:cuda, xla:cpu, onnx or go (default: GOMLX_BACKEND, else the best at hand)")
+	f.IntVar(&s.threads, "threads", 0, "threads of the backend (0: one per processor); results are bit-exact per thread count")
+	f.StringVar(&s.cache, "cache", os.Getenv("RD_CACHE"), "folder of cached teacher features (default: RD_CACHE, else the user's cache folder)")
+}
+
+func (s *sessionFlags) open() (*rdlib.Session, error) {
+	return rdlib.OpenSession(rdlib.SessionOptions{Backend: s.backend, Threads: s.threads, Cache: s.cache, Log: os.Stderr})
+}
+
+// trainingFlags are the options of a cell.
+func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
+	o.Optimizer = train.DefaultOptimizer()
+	f.StringVar(&o.Data, "data", "", "folder of class folders, with or without train/val/test above (required)")
+	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required by methods with a teacher)")
+	f.IntVar(&o.Size, "size", 64, "height and width of the student's images")
+	f.IntVar(&o.TeacherSize, "teacher-size", 0, "height and width of the teacher's images (0: its side-car's, else --size)")
+	f.IntVar(&o.Epochs, "epochs", 0, "epochs to train (default 240, the paper's, unless --steps is given)")
+	f.IntVar(&o.Steps, "steps", 0, "optimizer steps to train, instead of --epochs")
+	f.IntVar(&o.Batch, "batch", 32, "images a step")
+	f.IntVar(&o.Views, "views", 2, "views of an image: 1 as it is, 2 and its mirror image")
+	f.Float64Var(&o.Width, "width", 1, "width multiplier of the student")
+	f.BoolVar(&o.Half, "half", false, "cache the teacher's features in half precision")
+	f.BoolVar(&o.Strict, "strict", false, "stop at an unreadable image instead of leaving it out")
+	f.Float64Var(&o.Optimizer.LearningRate, "lr", o.Optimizer.LearningRate, "AdamW's learning rate")
+	f.Float64Var(&o.Optimizer.WeightDecay, "weight-decay", o.Optimizer.WeightDecay, "AdamW's weight decay")
+	f.StringVar(&o.Optimizer.Schedule, "schedule", o.Optimizer.Schedule, "learning-rate schedule: "+strings.Join(train.Schedules, " or "))
+	f.StringToStringVar(&o.MethodOptions, "set", nil, "options of the method, name=value, as `rd methods` lists them")
+}
+
+func distillCommand() *cobra.Command {
+	var o rdlib.Options
+	var session sessionFlags
+	var seed uint64
+	var out string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "distill --data DIR --teacher FILE.onnx --out DIR",
+		Short: "Train a small student from a frozen teacher on your images and write it as verified ONNX",
+		Long: `distill trains a student on a folder of images and writes to --out: student.onnx (preprocessing and class names in its
+metadata), student.safetensors, record.json, manifest.json and confusion.{pdf,svg,png}. The exported student is run again over
+the test images and must agree with training. Run the same command again to continue one that was stopped.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := required(map[string]string{"--data": o.Data, "--out": out}); err != nil {
+				return err
+			}
+			split := o.Seeds.Split
+			o.Seeds = record.Seeds{Split: seed, Init: seed, Order: seed, Augmentation: seed}
+			if cmd.Flags().Changed("split-seed") {
+				o.Seeds.Split = split
+			}
+			o.Command = strings.Join(append([]string{"rd"}, os.Args[1:]...), " ")
+			s, err := session.open()
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			r, err := s.Distill(cmd.Context(), o, out)
+			if err != nil {
+				return err
+			}
+			if err := figures.ConfusionMatrix(&r.Result, filepath.Join(out, "confusion")); err != nil {
+				return err
+			}
+			path := filepath.Join(out, rdlib.RecordFile)
+			if asJSON {
+				fmt.Println(path)
+				return nil
+			}
+			last, best := r.Result.Last, r.Result.Best
+			fmt.Printf("test accuracy %.1f %% (%d of %d) after the last epoch; %.1f %% at epoch %d, the best on validation\n",
+				100*last.TestAccuracy, last.TestCorrect, last.TestTotal, 100*best.TestAccuracy, best.Epoch)
+			fmt.Printf("student: %s\nrecord:  %s (result %.12s)\n", filepath.Join(out, rdlib.StudentFile), path, r.ResultSHA256)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	trainingFlags(f, &o)
+	session.add(f)
+	f.StringVar(&o.Student, "student", "resnet18", "resnet18, shufflenet or mobilenet")
+	f.StringVar(&o.Method, "method", "rd", "rd, direct or scratch; see `rd methods`")
+	f.Uint64Var(&seed, "seed", 1, "seed of split, initialisation, order and augmentation")
+	f.Uint64Var(&o.Seeds.Split, "split-seed", 1, "seed of the split alone (default: --seed)")
+	f.StringVar(&out, "out", "", "folder to write to (required)")
+	f.BoolVar(&asJSON, "json", false, "print the record's path as the last line")
+	return cmd
+}
+
+// required names the flags that were left empty.
+func required(flags map[string]string) error {
+	var missing []string
+	for name, value := range flags {
+		if value == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return &rdlib.UsageError{Err: fmt.Errorf("%s must be given", strings.Join(missing, " and "))}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"rd/rdlib"
+	"rd/rdlib/dataset/phantom"
+)
+
+func phantomCommand() *cobra.Command {
+	var out string
+	var o phantom.Options
+	var pretraining bool
+	cmd := &cobra.Command{
+		Use:   "phantom --out DIR",
+		Short: "Write synthetic breast-ultrasound images, to try everything without data",
+		Args:  exactly(0, "no arguments"),
+		RunE: func(*cobra.Command, []string) error {
+			if err := required(map[string]string{"--out": out}); err != nil {
+				return err
+			}
+			if o.Size < 16 || o.PerClass < 2 {
+				return &rdlib.UsageError{Err: fmt.Errorf("--size %d, --per-class %d: at least 16 and 2 are needed", o.Size, o.PerClass)}
+			}
+			write := phantom.BreastUltrasound
+			if pretraining {
+				write = phantom.UltrasoundPretrain
+			}
+			if err := write(out, o); err != nil {
+				return err
+			}
+			fmt.Printf("phantom (synthetic) images: %s\n", out)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "folder to write to (required)")
+	f.IntVar(&o.Size, "size", 64, "height and width, pixels")
+	f.IntVar(&o.PerClass, "per-class", 200, "images of each class")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed")
+	f.BoolVar(&pretraining, "pretraining", false, "the pre-training corpus instead, whose classes are other ones")
+	return cmd
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"rd/rdlib"
+	"rd/rdlib/foundation"
+)
+
+func teacherCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "teacher", Short: "Look at foundation models"}
+	cmd.AddCommand(teacherInspectCommand())
+	return cmd
+}
+
+func teacherInspectCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect FILE.onnx",
+		Short: "What an ONNX model takes and gives, its side-car file, and whether it computes what the side-car says",
+		Args:  exactly(1, "one ONNX file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			report, err := foundation.Inspect(args[0])
+			if err != nil {
+				return &rdlib.InputError{Err: err}
+			}
+			if asJSON {
+				return printJSON(report)
+			}
+			return report.Write(os.Stdout)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

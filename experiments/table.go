@@ -1,0 +1,168 @@
+package experiments
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-gota/gota/dataframe"
+	"github.com/google/renameio/v2"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"rd/rdlib/record"
+)
+
+// Row is one student and method of a comparison: accuracies in per cent over the seeds that are done.
+type Row struct {
+	Student    string  `dataframe:"student"`
+	Method     string  `dataframe:"method"`
+	Seeds      int     `dataframe:"seeds"`
+	TestImages int     `dataframe:"test_images"`
+	Last       float64 `dataframe:"last_mean"`
+	LastSD     float64 `dataframe:"last_sd"`
+	Best       float64 `dataframe:"best_mean"`
+	BestSD     float64 `dataframe:"best_sd"`
+	Gain       float64 `dataframe:"gain_over_scratch"` // mean over seeds of the paired difference of Last; NaN without a pair
+	GainHalf   float64 `dataframe:"gain_half_width"`   // half width of its 95 % t-interval; NaN below two pairs
+	Steps      int     `dataframe:"steps"`
+}
+
+// Rows summarises the records of a comparison, in the order of the spec; a row without records has zero seeds.
+func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
+	var rows []Row
+	for _, student := range spec.Students {
+		for _, method := range spec.Methods {
+			row := Row{Student: student, Method: method}
+			var last, best, gain []float64
+			for seed := range uint64(spec.Seeds) {
+				r := records[Cell{student, method, seed + 1}]
+				if r == nil {
+					continue
+				}
+				row.Seeds++
+				row.TestImages, row.Steps = r.Result.Last.TestTotal, r.Result.Config.Steps
+				last = append(last, 100*r.Result.Last.TestAccuracy)
+				best = append(best, 100*r.Result.Best.TestAccuracy)
+				if base := records[Cell{student, "scratch", seed + 1}]; base != nil && method != "scratch" {
+					gain = append(gain, 100*(r.Result.Last.TestAccuracy-base.Result.Last.TestAccuracy))
+				}
+			}
+			row.Last, row.LastSD = stat.MeanStdDev(last, nil)
+			row.Best, row.BestSD = stat.MeanStdDev(best, nil)
+			row.Gain, row.GainHalf = meanInterval(gain)
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// meanInterval is the mean and the half width of its 95 % interval by Student's t; NaN where there are too few values.
+func meanInterval(values []float64) (mean, half float64) {
+	n := float64(len(values))
+	if n == 0 {
+		return math.NaN(), math.NaN()
+	}
+	mean, sd := stat.MeanStdDev(values, nil)
+	if n < 2 {
+		return mean, math.NaN()
+	}
+	return mean, distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * sd / math.Sqrt(n)
+}
+
+// Render writes table.md and table.csv of a comparison from its records.
+func Render(spec *Spec) error {
+	records, err := Records(spec)
+	if err != nil {
+		return err
+	}
+	rows := Rows(spec, records)
+	var csv bytes.Buffer
+	if err := dataframe.LoadStructs(rows).WriteCSV(&csv); err != nil {
+		return fmt.Errorf("table of %s: %w", spec.Out, err)
+	}
+	for name, data := range map[string][]byte{"table.csv": csv.Bytes(), "table.md": []byte(markdown(spec, rows, records))} {
+		if err := renameio.WriteFile(filepath.Join(spec.Out, name), data, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", filepath.Join(spec.Out, name), err)
+		}
+	}
+	return nil
+}
+
+func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n", spec.Title)
+	fmt.Fprintln(&b, "| student | method | seeds | last epoch, test accuracy % | best epoch on validation, test accuracy % | gain over scratch, points |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|")
+	for _, r := range rows {
+		if r.Seeds == 0 {
+			fmt.Fprintf(&b, "| %s | %s | 0 | not run | not run | |\n", r.Student, r.Method)
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, r.Method, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), gainText(r))
+	}
+	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with its 95 %% t-interval; an interval that holds 0 is within noise.\n")
+	b.WriteString(provenance(spec, records))
+	return b.String()
+}
+
+func plusMinus(mean, sd float64) string {
+	if math.IsNaN(sd) {
+		return fmt.Sprintf("%.1f", mean)
+	}
+	return fmt.Sprintf("%.1f ± %.1f", mean, sd)
+}
+
+func gainText(r Row) string {
+	switch {
+	case math.IsNaN(r.Gain):
+		return ""
+	case math.IsNaN(r.GainHalf):
+		return fmt.Sprintf("%+.1f (one seed)", r.Gain)
+	case math.Abs(r.Gain) <= r.GainHalf:
+		return fmt.Sprintf("%+.1f ± %.1f, within noise", r.Gain, r.GainHalf)
+	}
+	return fmt.Sprintf("%+.1f ± %.1f", r.Gain, r.GainHalf)
+}
+
+// provenance says what the numbers were computed from, read off the records.
+func provenance(spec *Spec, records map[Cell]*record.Record) string {
+	var b strings.Builder
+	var any *record.Record
+	seconds := 0.0
+	for _, cell := range spec.Cells() {
+		if r := records[cell]; r != nil {
+			seconds += r.Run.Seconds
+			if any == nil || (any.Result.Teacher == nil && r.Result.Teacher != nil) {
+				any = r
+			}
+		}
+	}
+	if any == nil {
+		return ""
+	}
+	c := any.Result.Config
+	kind := "images"
+	if c.Dataset.Phantom {
+		kind = "phantom (synthetic) images: no claim about real data rests on them"
+	}
+	fmt.Fprintf(&b, "\n- Data: %s, %s; %d training, %d validation, %d test, %d unreadable.\n", c.Dataset.Name, kind,
+		any.Result.Counts.Train, any.Result.Counts.Validation, any.Result.Counts.Test, any.Result.Counts.Skipped)
+	if t := any.Result.Teacher; t != nil {
+		pre := ""
+		if t.Phantom {
+			pre = ", pre-trained on phantoms"
+		}
+		fmt.Fprintf(&b, "- Teacher: %s%s (sha256 %.12s…), frozen, features cached, %d views.\n", t.Name, pre, t.SHA256, c.Views)
+	}
+	fmt.Fprintf(&b, "- Each student: %d steps of %d images, %s, learning rate %g, weight decay %g, %s schedule; %s %s, %d threads.\n",
+		c.Steps, c.Batch, c.Optimizer.Name, c.Optimizer.LearningRate, c.Optimizer.WeightDecay, c.Optimizer.Schedule,
+		c.Backend.Name, c.Backend.Version, c.Backend.Threads)
+	fmt.Fprintf(&b, "- Training took %.0f s in all. Records: `records/`.\n", seconds)
+	if spec.Command != "" {
+		fmt.Fprintf(&b, "- Command: `%s`\n", spec.Command)
+	}
+	return b.String()
+}

@@ -1,0 +1,134 @@
+package rdlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"rd/rdlib/dataset"
+	"rd/rdlib/deploy"
+	"rd/rdlib/model"
+	"rd/rdlib/record"
+)
+
+// Files that Distill writes to its folder.
+const (
+	StudentFile    = "student.onnx"
+	WeightsFile    = "student.safetensors"
+	RecordFile     = "record.json"
+	ManifestFile   = "manifest.json"
+	checkpointFile = "checkpoint.safetensors"
+	lockFile       = ".lock"
+)
+
+// Distill trains a cell and writes the student as ONNX and safetensors, the split's manifest and the record to the folder
+// out, then runs the ONNX file over the test images: it must answer as training did, or the error says where not. A cell
+// that was stopped continues from its checkpoint; one that is done is not computed again. Another process at work in
+// the folder, and a folder that holds another cell, are errors.
+func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.Record, error) {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, fmt.Errorf("output folder: %w; choose another --out", err)
+	}
+	lock := flock.New(filepath.Join(out, lockFile))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+	case !locked:
+		return nil, fmt.Errorf("another process is at work in %s: wait for it, or choose another --out", out)
+	}
+	defer func() {
+		os.Remove(lock.Path())
+		lock.Unlock()
+	}()
+
+	o.Checkpoint = filepath.Join(out, checkpointFile)
+	job, err := s.Prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(out, RecordFile)
+	switch done, err := record.Read(path); {
+	case err == nil && done.Result.Key == job.Key && exists(filepath.Join(out, StudentFile)):
+		fmt.Fprintf(s.Log, "%s is done already\n", path)
+		return done, nil
+	case err == nil && done.Result.Key != job.Key:
+		return nil, usagef("%s holds the record of another configuration: choose another --out", out)
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, record.ErrDamaged):
+		fmt.Fprintf(s.Log, "%v; it is computed again\n", err)
+	default:
+		return nil, fmt.Errorf("record: %w", err)
+	}
+
+	r, trained, err := job.Train(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := job.Dataset.WriteManifest(filepath.Join(out, ManifestFile)); err != nil {
+		return nil, err
+	}
+	if err := model.SaveSafetensors(filepath.Join(out, WeightsFile), trained.LastWeights, map[string]string{"format": "pt", "architecture": job.Student.Name()}); err != nil {
+		return nil, err
+	}
+	student := filepath.Join(out, StudentFile)
+	if err := deploy.Export(student, job.Student, trained.LastWeights, job.metadata()); err != nil {
+		return nil, err
+	}
+	report, err := deploy.Verify(student, s.threads, job.samples(ctx, trained.Probabilities))
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(s.Log, "verified: %d test images, largest difference of a probability %.1e\n", report.Images, report.MaxDifference)
+	if err := r.Write(path); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove checkpoint: %w", err)
+	}
+	return r, nil
+}
+
+// metadata is what the exported student says of itself.
+func (j *Job) metadata() deploy.Metadata {
+	m := deploy.Metadata{
+		Name: j.Student.Name(), Classes: j.Dataset.Classes, Preprocess: j.input,
+		Provenance: map[string]string{
+			"dataset": j.Config.Dataset.Name, "manifest_sha256": j.Config.Dataset.Manifest, "method": j.Config.Method, "cell": j.Key,
+		},
+	}
+	if j.teacher != nil {
+		m.Provenance["teacher"], m.Provenance["teacher_sha256"] = j.teacher.Name, j.teacher.SHA256
+		if j.teacher.SideCar != nil && j.teacher.SideCar.Licence != "" {
+			m.Provenance["teacher_licence"] = j.teacher.SideCar.Licence
+		}
+	}
+	if p := j.Dataset.Phantom; p != nil {
+		m.Phantom = p.Generator
+	}
+	return m
+}
+
+// samples are the test images with what training answered, decoded again from their files.
+func (j *Job) samples(ctx context.Context, probabilities [][]float32) iter.Seq2[deploy.Sample, error] {
+	return func(yield func(deploy.Sample, error) bool) {
+		store, err := j.session.store(ctx, storeKey{j.data, j.input})
+		if err != nil {
+			yield(deploy.Sample{}, err)
+			return
+		}
+		test := store.Part(dataset.Test)
+		for i := range test.Len() {
+			image := make([]float32, j.input.Len())
+			err := test.Tensor(i, false, image)
+			if !yield(deploy.Sample{Name: j.Dataset.Items[test.Item(i)].Path, Image: image, Probabilities: probabilities[i]}, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,318 @@
+package rdlib
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+
+	"rd/rdlib/backend"
+	"rd/rdlib/dataset"
+	"rd/rdlib/distill"
+	"rd/rdlib/foundation"
+	"rd/rdlib/model"
+	"rd/rdlib/record"
+	"rd/rdlib/train"
+)
+
+// PaperEpochs is the paper's length of training.
+const PaperEpochs = 240
+
+// Options describe one cell: one student trained by one method on one data set, with one teacher or none.
+type Options struct {
+	Data     string // folder of images
+	DataName string // name in records; "" takes the folder's
+	Teacher  string // ONNX file; may be "" for methods without one
+
+	Student       string
+	Width         float64 // multiplier; 0 is 1
+	Method        string
+	MethodOptions map[string]string
+
+	Size          int // of the student's images, height and width; 0 is 64
+	TeacherSize   int // 0: the side-car's or graph's, else Size
+	Epochs, Steps int // at most one; both 0 is PaperEpochs
+	Batch         int // 0 is 32
+	Views         int // 0 is 2: the image and its mirror image
+	Half          bool
+	Strict        bool
+	Seeds         record.Seeds
+	Optimizer     record.Optimizer // the zero value is train.DefaultOptimizer
+
+	Checkpoint string // file; "" keeps none
+	Name       string // in progress lines; "" makes one
+	Command    string // noted in the record
+}
+
+func (o Options) resolve() (Options, error) {
+	if o.Size == 0 {
+		o.Size = 64
+	}
+	if o.Batch == 0 {
+		o.Batch = 32
+	}
+	if o.Views == 0 {
+		o.Views = 2
+	}
+	if o.Width == 0 {
+		o.Width = 1
+	}
+	if o.Optimizer == (record.Optimizer{}) {
+		o.Optimizer = train.DefaultOptimizer()
+	}
+	if o.Epochs == 0 && o.Steps == 0 {
+		o.Epochs = PaperEpochs
+	}
+	if o.Name == "" {
+		o.Name = o.Student + " " + o.Method
+	}
+	switch {
+	case o.Epochs != 0 && o.Steps != 0:
+		return o, usagef("give epochs or steps, not both")
+	case o.Epochs < 0 || o.Steps < 0:
+		return o, usagef("%d epochs, %d steps: at least 1 is needed", o.Epochs, o.Steps)
+	case o.Batch < 2:
+		return o, usagef("batch %d: at least 2 images are needed", o.Batch)
+	case o.Views != 1 && o.Views != 2:
+		return o, usagef("views %d: 1 (the image) or 2 (and its mirror image) are possible", o.Views)
+	case o.Size < 8 || o.Size > 4096 || o.TeacherSize < 0 || o.TeacherSize > 4096:
+		return o, usagef("sizes %d and %d: 8 to 4096 pixels are possible", o.Size, o.TeacherSize)
+	}
+	return o, nil
+}
+
+// Job is a cell ready to train: checked, resolved, with its key.
+type Job struct {
+	Config  record.Config
+	Key     string
+	Dataset *dataset.Dataset
+	Student *model.Network
+
+	session *Session
+	options Options
+	method  distill.Method
+	data    dataKey
+	input   dataset.Preprocess
+	teacher *foundation.Info // nil when the method needs none
+}
+
+// Prepare checks everything that can be checked before training: options, images, teacher. The student sees the part of
+// the image that the teacher sees, at its own size, so that students with and without a teacher are compared fairly.
+func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	j := &Job{session: s, options: o, data: dataKey{o.Data, o.Seeds.Split, o.Strict}}
+	// Names first: a slip of the keyboard should not wait for images to be read.
+	if _, err := model.New(o.Student, model.Config{Classes: 2, Width: o.Width}); err != nil {
+		return nil, &UsageError{err}
+	}
+	if j.method, err = distill.New(o.Method, o.MethodOptions); err != nil {
+		return nil, &UsageError{err}
+	}
+	if j.method.Needs().Teacher() && o.Teacher == "" {
+		return nil, usagef("method %s needs a teacher: give --teacher FILE.onnx", o.Method)
+	}
+	var info *foundation.Info
+	if o.Teacher != "" {
+		found, err := s.teacher(teacherKey{o.Teacher, o.TeacherSize})
+		if err != nil {
+			return nil, err
+		}
+		info = &found
+	}
+	if j.Dataset, err = s.dataset(ctx, j.data); err != nil {
+		return nil, err
+	}
+	if j.Student, err = model.New(o.Student, model.Config{Classes: len(j.Dataset.Classes), Width: o.Width}); err != nil {
+		return nil, &UsageError{err}
+	}
+	j.input = studentInput(info, o.Size)
+	if j.method.Needs().Teacher() {
+		j.teacher = info
+		if err := j.suitMethod(); err != nil {
+			return nil, err
+		}
+	}
+	j.Config = j.config()
+	j.Key, err = j.Config.Key()
+	return j, err
+}
+
+// suitMethod takes the options this teacher calls for where the user has not chosen.
+func (j *Job) suitMethod() error {
+	context := distill.Context{StudentDim: j.Student.FeatureDim(), Classes: len(j.Dataset.Classes)}
+	for _, o := range j.teacher.Outputs {
+		switch o.Name {
+		case foundation.FeatureMap:
+			context.TeacherMaps = [][]int{o.Shape}
+		case foundation.Pooled:
+			context.TeacherPooled = o.Shape[0]
+		}
+	}
+	merged, err := distill.Suit(j.options.Method, context)
+	if err != nil {
+		return &UsageError{err}
+	}
+	if len(merged) == 0 {
+		return nil
+	}
+	maps.Copy(merged, j.options.MethodOptions)
+	if j.method, err = distill.New(j.options.Method, merged); err != nil {
+		return &UsageError{err}
+	}
+	return nil
+}
+
+// studentInput is the teacher's geometry scaled to the student's size, with ImageNet's normalisation; a plain stretch
+// without a teacher.
+func studentInput(info *foundation.Info, size int) dataset.Preprocess {
+	p := dataset.DefaultPreprocess(size, size)
+	if info == nil {
+		return p
+	}
+	t := info.Preprocess
+	p.Resize, p.Filter = t.Resize, t.Filter
+	if t.Channels == dataset.Grey {
+		p.Channels = dataset.Grey
+	}
+	if t.Resize == dataset.ShortSideCrop {
+		p.ShortSide = int(math.Round(float64(t.ShortSide) * float64(size) / float64(min(t.Height, t.Width))))
+	}
+	return p
+}
+
+func (j *Job) config() record.Config {
+	o := j.options
+	c := record.Config{
+		Dataset: record.Dataset{Name: o.DataName, Phantom: j.Dataset.Phantom != nil, Manifest: j.Dataset.Hash()},
+		Student: j.Student.Name(), Width: o.Width, Method: j.method.Name(), Options: j.method.Options(), Input: j.input,
+		Views: o.Views, Epochs: o.Epochs, Steps: o.Steps, Batch: o.Batch, Optimizer: o.Optimizer, Seeds: o.Seeds,
+		Backend: record.Backend{Name: backend.NameOf(j.session.Backend), Version: backend.VersionOf(j.session.Backend), Threads: backend.ThreadsOf(j.session.Backend)},
+	}
+	if c.Dataset.Name == "" {
+		c.Dataset.Name = folderName(o.Data)
+	}
+	if c.Steps == 0 {
+		n := len(j.Dataset.Indices(dataset.Train))
+		c.Steps = o.Epochs * ((n + o.Batch - 1) / o.Batch)
+	}
+	if j.teacher != nil {
+		c.TeacherID = j.teacher.Identity
+		c.Features = &record.Features{Input: j.teacher.Preprocess, Half: o.Half, Outputs: j.outputs().all()}
+	}
+	return c
+}
+
+// folderName is the last part of a folder's path.
+func folderName(dir string) string {
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	return filepath.Base(dir)
+}
+
+// outputs are the teacher's features the method is fed.
+func (j *Job) outputs() featureNames {
+	var names featureNames
+	needs := j.method.Needs()
+	if needs.Maps {
+		names.maps = []string{foundation.FeatureMap}
+	}
+	if needs.Pooled {
+		names.pooled = foundation.Pooled
+	}
+	return names
+}
+
+type featureNames struct {
+	maps   []string
+	pooled string
+}
+
+func (f featureNames) all() []string {
+	if f.pooled == "" {
+		return f.maps
+	}
+	return append(f.maps[:len(f.maps):len(f.maps)], f.pooled)
+}
+
+// Train trains the cell, or continues it from its checkpoint, and returns its record, not yet written.
+func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error) {
+	started := time.Now()
+	store, err := j.session.store(ctx, storeKey{j.data, j.input})
+	if err != nil {
+		return nil, nil, err
+	}
+	names := j.outputs()
+	cell := &train.Cell{
+		Config: j.Config, Student: j.Student, Method: j.method, Backend: j.session.Backend,
+		Height: j.input.Height, Width: j.input.Width, Channels: 3, Classes: len(j.Dataset.Classes), Views: j.options.Views,
+		Train: store.Part(dataset.Train), Validation: store.Part(dataset.Val), Test: store.Part(dataset.Test),
+		Outputs:    train.TeacherOutputs{Maps: names.maps, Pooled: names.pooled},
+		Checkpoint: j.options.Checkpoint, Progress: j.session.Log, Name: j.options.Name,
+	}
+	if j.teacher != nil {
+		if cell.Features, err = j.features(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	if j.options.Checkpoint != "" {
+		if err := os.MkdirAll(filepath.Dir(j.options.Checkpoint), 0o755); err != nil {
+			return nil, nil, fmt.Errorf("checkpoint folder: %w", err)
+		}
+	}
+	trained, err := j.session.runner.Run(ctx, cell)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &record.Record{Result: j.result(trained), Run: run(started, trained, j.options.Command)}
+	return r, trained, r.Seal()
+}
+
+func (j *Job) result(t *train.Trained) record.Result {
+	r := record.Result{
+		Version: record.Version, Key: j.Key, Config: j.Config, Classes: j.Dataset.Classes,
+		Counts: record.Counts{
+			Train: len(j.Dataset.Indices(dataset.Train)), Validation: len(j.Dataset.Indices(dataset.Val)),
+			Test: len(j.Dataset.Indices(dataset.Test)), Skipped: len(j.Dataset.Skipped),
+		},
+		Curves: t.Curves, Last: t.Last, Best: t.Best,
+	}
+	if j.teacher != nil {
+		r.Teacher = &record.Teacher{Name: j.teacher.Name, SHA256: j.teacher.SHA256, Shapes: map[string][]int{}}
+		if side := j.teacher.SideCar; side != nil && side.Pretraining != nil {
+			r.Teacher.Phantom = side.Pretraining.Phantom
+		}
+		for _, o := range j.teacher.Outputs {
+			r.Teacher.Shapes[o.Name] = o.Shape
+		}
+	}
+	for i, item := range j.Dataset.Indices(dataset.Test) {
+		r.Predictions = append(r.Predictions, record.Prediction{
+			Path: j.Dataset.Items[item].Path, Label: j.Dataset.Items[item].Label,
+			Class: train.ArgMax(t.Probabilities[i]), Probabilities: t.Probabilities[i],
+		})
+	}
+	return r
+}
+
+func run(started time.Time, t *train.Trained, command string) record.Run {
+	r := record.Run{
+		Started: started.UTC().Format(time.RFC3339), Seconds: t.Seconds, SecondsPerStep: t.SecondsPerStep,
+		PeakRSSMiB: peakRSSMiB(), Resumed: t.Resumed, Go: runtime.Version(), Command: command,
+	}
+	r.Host, _ = os.Hostname()
+	if infos, err := cpu.Info(); err == nil && len(infos) > 0 {
+		r.CPU = strings.TrimSpace(infos[0].ModelName)
+	}
+	return r
+}

@@ -1,0 +1,152 @@
+package rdlib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gomlx/compute"
+
+	"rd/rdlib/backend"
+	"rd/rdlib/dataset"
+	"rd/rdlib/foundation"
+	"rd/rdlib/progress"
+	"rd/rdlib/train"
+)
+
+// SessionOptions say what a session runs on.
+type SessionOptions struct {
+	Backend string   // "" takes GOMLX_BACKEND, else the best at hand
+	Threads int      // 0: one per processor
+	Cache   string   // folder of feature caches; "" takes the user's cache folder
+	Log     *os.File // progress and messages; nil is os.Stderr
+}
+
+// Session holds what several cells share: the backend, the data sets, the images at one size and the teachers' cached
+// features, each opened once. It is not safe for concurrent use.
+type Session struct {
+	Backend compute.Backend
+	Log     *os.File
+
+	threads int
+	cache   string
+	runner  train.Runner
+	data    map[dataKey]*dataset.Dataset
+	stores  map[storeKey]*dataset.Store
+	infos   map[teacherKey]foundation.Info
+	caches  map[string]*foundation.Cache
+}
+
+type dataKey struct {
+	dir    string
+	seed   uint64
+	strict bool
+}
+
+type storeKey struct {
+	data       dataKey
+	preprocess dataset.Preprocess
+}
+
+type teacherKey struct {
+	path string
+	size int
+}
+
+// OpenSession opens the backend.
+func OpenSession(o SessionOptions) (*Session, error) {
+	if o.Log == nil {
+		o.Log = os.Stderr
+	}
+	if o.Cache == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, usagef("no cache folder: %v; give --cache", err)
+		}
+		o.Cache = filepath.Join(base, "rd", "features")
+	}
+	b, err := backend.Open(backend.Options{Name: o.Backend, Threads: o.Threads})
+	if err != nil {
+		return nil, err
+	}
+	return &Session{
+		Backend: b, Log: o.Log, threads: o.Threads, cache: o.Cache,
+		data: map[dataKey]*dataset.Dataset{}, stores: map[storeKey]*dataset.Store{},
+		infos: map[teacherKey]foundation.Info{}, caches: map[string]*foundation.Cache{},
+	}, nil
+}
+
+// Close closes the caches and the backend.
+func (s *Session) Close() error {
+	s.runner.Close()
+	var errs []error
+	for _, c := range s.caches {
+		errs = append(errs, c.Close())
+	}
+	s.Backend.Finalize()
+	return errors.Join(errs...)
+}
+
+// dataset opens a data set once.
+func (s *Session) dataset(ctx context.Context, key dataKey) (*dataset.Dataset, error) {
+	if d := s.data[key]; d != nil {
+		return d, nil
+	}
+	d, err := dataset.Open(ctx, key.dir, dataset.Options{Strict: key.strict, SplitSeed: key.seed, Progress: s.bar("checking images", "images")})
+	if err != nil {
+		return nil, asInput(err)
+	}
+	fmt.Fprintln(s.Log, d.Summary())
+	for _, skipped := range d.Skipped {
+		fmt.Fprintf(s.Log, "left out: %s\n", skipped)
+	}
+	for _, note := range d.Notes {
+		fmt.Fprintf(s.Log, "note: %s\n", note)
+	}
+	s.data[key] = d
+	return d, nil
+}
+
+// store decodes a data set's images at one size, once.
+func (s *Session) store(ctx context.Context, key storeKey) (*dataset.Store, error) {
+	if store := s.stores[key]; store != nil {
+		return store, nil
+	}
+	store, err := dataset.NewStore(s.data[key.data], key.preprocess, 0)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	if err := store.Load(ctx, 0, s.bar("decoding", "images")); err != nil {
+		return nil, asInput(err)
+	}
+	s.stores[key] = store
+	return store, nil
+}
+
+// bar returns a callback that shows progress; the bar starts at the first call and ends at the last.
+func (s *Session) bar(what, unit string) func(done, total int) {
+	var b *progress.Bar
+	start := time.Now()
+	return func(done, total int) {
+		if b == nil {
+			if time.Since(start) < time.Second {
+				return // short work shows nothing
+			}
+			b = progress.New(s.Log, what, total, done, 1, unit)
+		}
+		b.Set(done, "")
+		if done == total {
+			b.Finish("")
+		}
+	}
+}
+
+// exists reports whether a file is there.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
