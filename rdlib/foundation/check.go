@@ -60,6 +60,19 @@ func (c Check) MarshalJSON() ([]byte, error) {
 	return json.Marshal(fields)
 }
 
+// checks tells whether the side-car has check numbers of a graph output.
+func (s *SideCar) checks(output string) bool {
+	if s == nil || s.Check == nil {
+		return false
+	}
+	for _, statistic := range []string{"_first8", "_mean", "_std"} {
+		if _, has := s.Check.Values[output+statistic]; has {
+			return true
+		}
+	}
+	return false
+}
+
 // checkTolerance is relative to the largest value compared, and absolute below 1: float32 results of different
 // processors and library versions agree far better, and those of other weights far worse.
 const checkTolerance = 1e-4

@@ -156,6 +156,10 @@ func (r *resolver) resolve(named SideCarOutputs) error {
 				ErrSideCar, SideCarPath(r.path), name, r.path, r.names())
 		}
 	}
+	if named.FeatureMap == "" && len(named.Stages) > 0 {
+		named.FeatureMap = named.Stages[len(named.Stages)-1]
+		r.note("feature map: %q, the last stage", named.FeatureMap)
+	}
 	for _, name := range named.Stages {
 		if name == named.FeatureMap {
 			r.stages = append(r.stages, FeatureMap)
@@ -168,12 +172,6 @@ func (r *resolver) resolve(named SideCarOutputs) error {
 			return err
 		}
 		r.stages = append(r.stages, name)
-	}
-	if named.FeatureMap == "" && len(r.stages) > 0 {
-		named.FeatureMap = named.Stages[len(named.Stages)-1]
-		r.note("feature map: %q, the last stage", named.FeatureMap)
-		r.outputs = r.outputs[:len(r.outputs)-1]
-		r.stages[len(r.stages)-1] = FeatureMap
 	}
 	if named.FeatureMap != "" {
 		if err := r.addMap(FeatureMap, named.FeatureMap); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -47,8 +48,8 @@ type SideCarInput struct {
 func DescribeInput(name, layout string, p dataset.Preprocess) SideCarInput {
 	in := SideCarInput{Name: name, Layout: layout, Size: Size{p.Height, p.Width}, Channels: p.Channels, Scale: &p.Scale, Resize: p.ResizeText()}
 	for c := range p.Mean {
-		in.Mean = append(in.Mean, float64(p.Mean[c]))
-		in.Std = append(in.Std, float64(p.Std[c]))
+		in.Mean = append(in.Mean, decimal(p.Mean[c]))
+		in.Std = append(in.Std, decimal(p.Std[c]))
 	}
 	for name, filter := range filters {
 		if filter == p.Filter {
@@ -56,6 +57,12 @@ func DescribeInput(name, layout string, p dataset.Preprocess) SideCarInput {
 		}
 	}
 	return in
+}
+
+// decimal is the shortest decimal number that rounds to v: 0.485 rather than 0.48500001430511475.
+func decimal(v float32) float64 {
+	d, _ := strconv.ParseFloat(strconv.FormatFloat(float64(v), 'g', -1, 32), 64)
+	return d
 }
 
 // SideCarOutputs names graph outputs.

@@ -194,11 +194,11 @@ func (t *Teacher) start(path string, sidecar *SideCar) error {
 	return t.keepUsed(path, list, len(names))
 }
 
-// keepUsed reopens the session with only the outputs that are used, where there are others.
+// keepUsed reopens the session with only the outputs that features or the check need, where there are others.
 func (t *Teacher) keepUsed(path string, list []probed, all int) error {
 	var names []string
 	for _, p := range list {
-		if slices.ContainsFunc(t.info.Outputs, func(o Output) bool { return o.Graph == p.name }) {
+		if slices.ContainsFunc(t.info.Outputs, func(o Output) bool { return o.Graph == p.name }) || t.info.SideCar.checks(p.name) {
 			names = append(names, p.name)
 			t.slots = append(t.slots, p)
 		}
