@@ -14,10 +14,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	gomodel "github.com/gomlx/gomlx/ml/model"
+	"google.golang.org/protobuf/proto"
 
 	"rd/rdlib/backend/ortlib"
 	"rd/rdlib/dataset"
@@ -249,7 +251,9 @@ func TestOpenRefuses(t *testing.T) {
 		"garbage":             {noise, "not an ONNX model"},
 		"text":                {[]byte("hello, world"), "not an ONNX model"},
 		"first half":          {whole[:len(whole)/2], "not an ONNX model"},
-		"cut by a byte":       {whole[:len(whole)-1], ""},
+		"cut by a byte":       {whole[:len(whole)-1], "not an ONNX model"},
+		"metadata alone":      {metadataOnly(t, entries), "not an ONNX model"},
+		"broken graph":        {renamed(t, whole), "does not run"},
 		"foreign model":       {foreign, "not exported by rd"},
 		"no probabilities":    {with(model.ONNXOptions{Outputs: []string{model.ONNXLogits}}, nil), ""},
 		"format of tomorrow":  {with(model.ONNXOptions{}, map[string]string{keyFormat: "2"}), `"2"`},
@@ -370,4 +374,33 @@ func TestMargin(t *testing.T) {
 			t.Errorf("%v then %v: %+v, %v", c.before, c.now, r, err)
 		}
 	}
+}
+
+// metadataOnly is a file without a graph.
+func metadataOnly(t *testing.T, entries map[string]string) []byte {
+	t.Helper()
+	var m protos.ModelProto
+	for key, text := range entries {
+		m.MetadataProps = append(m.MetadataProps, &protos.StringStringEntryProto{Key: key, Value: text})
+	}
+	data, err := proto.Marshal(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// renamed is a student's file whose first node reads a tensor that is not there.
+func renamed(t *testing.T, whole []byte) []byte {
+	t.Helper()
+	var m protos.ModelProto
+	if err := proto.Unmarshal(whole, &m); err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.Node[0].Input[0] = "nowhere"
+	data, err := proto.Marshal(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -70,24 +70,22 @@ func (m Metadata) entries() (map[string]string, error) {
 	return entries, nil
 }
 
-// parseMetadata decodes the file's entries, which lookup returns.
-func parseMetadata(lookup func(key string) (string, bool)) (Metadata, error) {
-	var m Metadata
-	version, ok := lookup(keyFormat)
+// parseMetadata decodes the file's entries.
+func parseMetadata(entries map[string]string) (Metadata, error) {
+	m := Metadata{Name: entries[keyName], Phantom: entries[keyPhantom]}
+	version, ok := entries[keyFormat]
 	switch {
 	case !ok:
 		return m, errors.New("it has no class names and preprocessing of a student: it was not exported by rd")
 	case version != format:
 		return m, fmt.Errorf("its metadata is of format %q, this program reads %q: use the program that exported it", version, format)
 	}
-	m.Name, _ = lookup(keyName)
-	m.Phantom, _ = lookup(keyPhantom)
 	for _, part := range []struct {
 		key      string
 		into     any
 		required bool
 	}{{keyClasses, &m.Classes, true}, {keyPreprocess, &m.Preprocess, true}, {keyProvenance, &m.Provenance, false}} {
-		text, ok := lookup(part.key)
+		text, ok := entries[part.key]
 		if !ok && !part.required {
 			continue
 		}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/gomlx/compute-onnx/support/protos"
 	ort "github.com/yalue/onnxruntime_go"
+	"google.golang.org/protobuf/proto"
 
 	"rd/rdlib/backend/ortlib"
 	"rd/rdlib/model"
@@ -35,57 +37,57 @@ func Open(path string, threads int) (*Student, error) {
 	if len(data) == 0 {
 		return nil, fmt.Errorf("%s is empty: export the student again", path)
 	}
+	s := &Student{path: path}
+	if s.Metadata, err = describe(data); err != nil {
+		return nil, fmt.Errorf("%s cannot be used as a student: %w", path, err)
+	}
 	options, err := ortlib.SessionOptions(threads)
 	if err != nil {
 		return nil, err
 	}
 	defer options.Destroy()
-	session, err := ort.NewDynamicAdvancedSessionWithONNXData(data, []string{model.ONNXInput}, []string{model.ONNXProbabilities}, options)
+	s.session, err = ort.NewDynamicAdvancedSessionWithONNXData(data, []string{model.ONNXInput}, []string{model.ONNXProbabilities}, options)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not an ONNX model that can be read: %w; export or copy it again", path, err)
-	}
-	s := &Student{path: path, session: session}
-	if err := s.describe(data); err != nil {
-		session.Destroy()
-		return nil, fmt.Errorf("%s cannot be used as a student: %w", path, err)
+		return nil, fmt.Errorf("%s is an ONNX model that does not run: %w; export or copy it again", path, err)
 	}
 	return s, nil
 }
 
 // describe reads the metadata and checks that the graph's input and output are as it says.
-func (s *Student) describe(data []byte) error {
-	stored, err := s.session.GetModelMetadata()
+func describe(data []byte) (Metadata, error) {
+	var stored protos.ModelProto
+	if err := proto.Unmarshal(data, &stored); err != nil || stored.Graph == nil {
+		return Metadata{}, errors.New("it is not an ONNX model, or cut short: export or copy it again")
+	}
+	entries := map[string]string{}
+	for _, entry := range stored.MetadataProps {
+		entries[entry.GetKey()] = entry.GetValue()
+	}
+	m, err := parseMetadata(entries)
 	if err != nil {
-		return err
+		return m, err
 	}
-	defer stored.Destroy()
-	s.Metadata, err = parseMetadata(func(key string) (string, bool) {
-		text, ok, err := stored.LookupCustomMetadataMap(key)
-		return text, ok && err == nil
-	})
-	if err != nil {
-		return err
+	m.Producer = stored.ProducerName
+	if err := checkTensor(stored.Graph.Input, model.ONNXInput, channels, m.Preprocess.Height, m.Preprocess.Width); err != nil {
+		return m, err
 	}
-	s.Producer, _ = stored.GetProducerName()
-	inputs, outputs, err := ort.GetInputOutputInfoWithONNXData(data)
-	if err != nil {
-		return err
-	}
-	want := ort.NewShape(-1, channels, int64(s.Preprocess.Height), int64(s.Preprocess.Width))
-	if err := checkTensor(inputs, model.ONNXInput, want); err != nil {
-		return err
-	}
-	return checkTensor(outputs, model.ONNXProbabilities, ort.NewShape(-1, int64(len(s.Classes))))
+	return m, checkTensor(stored.Graph.Output, model.ONNXProbabilities, len(m.Classes))
 }
 
-// checkTensor checks that the graph has a float tensor of the given name and shape.
-func checkTensor(infos []ort.InputOutputInfo, name string, want ort.Shape) error {
+// checkTensor checks that the graph has a float tensor of the given name and sample shape behind a batch axis.
+func checkTensor(infos []*protos.ValueInfoProto, name string, sample ...int) error {
 	for _, info := range infos {
-		if info.Name != name {
+		if info.GetName() != name {
 			continue
 		}
-		if info.DataType != ort.TensorElementDataTypeFloat || !info.Dimensions.Equals(want) {
-			return fmt.Errorf("its tensor %q is %v of type %v, but its metadata asks for %v of type float", name, info.Dimensions, info.DataType, want)
+		tensor := info.GetType().GetTensorType()
+		dims := tensor.GetShape().GetDim()
+		fits := tensor.GetElemType() == int32(protos.TensorProto_FLOAT) && len(dims) == 1+len(sample)
+		for i, size := range sample {
+			fits = fits && dims[1+i].GetDimValue() == int64(size)
+		}
+		if !fits {
+			return fmt.Errorf("its tensor %q is not a batch of float %v, as its metadata says", name, sample)
 		}
 		return nil
 	}
