@@ -42,7 +42,7 @@ done
 # The same short training on both, from the same seed: one curve has to follow the other.
 bin/rd phantom --out "$work/phantom" --size 64 --per-class 40 --seed 1
 for backend in xla:cuda onnx; do
-	rm -rf "$work/$backend"
+	rm -rf "${work:?}/$backend"
 	bin/rd distill --backend "$backend" --data "$work/phantom" --student resnet18 --method scratch --size 64 \
 		--epochs 4 --seed 1 --out "$work/$backend"
 	cp "$work/$backend/record.json" "$out/curve-${backend//:/-}.json"

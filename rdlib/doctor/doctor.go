@@ -66,7 +66,7 @@ func Collect(ctx context.Context, o Options) Report {
 	root, _ := ortlib.ProjectRoot()
 	r := Report{
 		Backends:    backend.Detect(),
-		Plugins:     backend.PJRTPlugins(),
+		Plugins:     append([]backend.Plugin{}, backend.PJRTPlugins()...),
 		Go:          goInfo(ctx),
 		CPU:         cpuInfo(),
 		Memory:      memoryInfo(),
@@ -74,22 +74,23 @@ func Collect(ctx context.Context, o Options) Report {
 		ONNXRuntime: libraryInfo(),
 		Tools:       tools(ctx, root),
 	}
-	r.Default = defaultBackend(os.Getenv("GOMLX_BACKEND"), r.Backends)
+	r.Default = defaultBackend(os.Getenv(backend.Env), r.Backends)
 	r.GPUs, r.GPUDetail = gpus(ctx)
 	r.Data, r.DataRemedy = dataFolders(o.Data)
 	return r
 }
 
-// defaultBackend names what an unspecified backend resolves to: GOMLX_BACKEND's (its part before a configuration), or
-// the first available.
+// defaultBackend names what an unspecified backend resolves to: GOMLX_BACKEND's, without its options, or the first
+// available. A plugin's path stays as it is.
 func defaultBackend(env string, infos []backend.Info) string {
 	if env != "" {
+		name, _, _ := strings.Cut(env, ",")
 		for _, info := range infos {
-			if env == info.Name || strings.HasPrefix(env, info.Name+":") {
+			if info.Name == name || name == "xla" && info.Available && strings.HasPrefix(info.Name, "xla:") {
 				return info.Name
 			}
 		}
-		return env
+		return name
 	}
 	for _, info := range infos {
 		if info.Available {

@@ -36,8 +36,8 @@ func write(t *testing.T, paths ...string) {
 }
 
 func TestReportHasTheAgreedFields(t *testing.T) {
-	var out strings.Builder
-	if err := Collect(context.Background(), Options{}).WriteJSON(&out); err != nil {
+	data, err := json.Marshal(Collect(context.Background(), Options{}))
+	if err != nil {
 		t.Fatal(err)
 	}
 	var report struct {
@@ -51,10 +51,11 @@ func TestReportHasTheAgreedFields(t *testing.T) {
 		Memory struct{ Total uint64 }
 		Disk   struct{ Free uint64 }
 		GPUs   []any
+		PJRT   []any `json:"pjrt_plugins"`
 		Tools  []Tool
 		Data   []any
 	}
-	if err := json.Unmarshal([]byte(out.String()), &report); err != nil {
+	if err := json.Unmarshal(data, &report); err != nil {
 		t.Fatal(err)
 	}
 	var names []string
@@ -78,7 +79,7 @@ func TestReportHasTheAgreedFields(t *testing.T) {
 	if report.CPU.Usable < 1 || report.Memory.Total == 0 || report.Disk.Free == 0 {
 		t.Errorf("machine: %+v", report)
 	}
-	if report.GPUs == nil || report.Data == nil || report.CPU.Features == nil {
+	if report.GPUs == nil || report.PJRT == nil || report.Data == nil || report.CPU.Features == nil {
 		t.Error("an empty list is written as null")
 	}
 	for _, tool := range report.Tools {
@@ -160,13 +161,34 @@ func TestHangingProgramIsGivenUp(t *testing.T) {
 
 func TestDefaultBackend(t *testing.T) {
 	infos := []backend.Info{{Name: backend.CUDA}, {Name: backend.XLACPU}, {Name: backend.ONNX, Available: true}, {Name: backend.Go, Available: true}}
-	for env, want := range map[string]string{"": backend.ONNX, "go": backend.Go, "xla:cuda": backend.CUDA, "onnx:parallel": backend.ONNX, "other": "other"} {
+	for env, want := range map[string]string{"": backend.ONNX, "go": backend.Go, "xla:cuda": backend.CUDA, "xla:cuda,preallocate=true": backend.CUDA, "xla": "xla", "xla:/p/plugin.so": "xla:/p/plugin.so"} {
 		if got := defaultBackend(env, infos); got != want {
 			t.Errorf("GOMLX_BACKEND=%q: %q, want %q", env, got, want)
 		}
 	}
 	if got := defaultBackend("", nil); got != "" {
 		t.Errorf("without backends: %q", got)
+	}
+}
+
+func TestPluginsOfJAXAreListed(t *testing.T) {
+	plugin := filepath.Join(t.TempDir(), "jax_plugins", "xla_cuda13", "xla_cuda_plugin.so")
+	write(t, plugin)
+	t.Setenv("PYTHONPATH", filepath.Dir(filepath.Dir(filepath.Dir(plugin))))
+	report := Collect(context.Background(), Options{})
+	if !slices.Contains(report.Plugins, backend.Plugin{Name: "cuda", Path: plugin}) {
+		t.Errorf("%s is not among %+v", plugin, report.Plugins)
+	}
+	var text strings.Builder
+	if err := report.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), plugin) {
+		t.Errorf("the text does not name the plugin:\n%s", text.String())
+	}
+	i := slices.IndexFunc(report.Backends, func(b backend.Info) bool { return b.Name == backend.CUDA })
+	if cuda := report.Backends[i]; cuda.Available && strings.Contains(cuda.Detail, plugin) {
+		t.Errorf("a file that is no library is taken for a backend: %+v", cuda)
 	}
 }
 
