@@ -64,7 +64,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	b, err := backend.Open(backend.Options{Name: o.Backend, Threads: o.Threads, Profile: o.Profile})
+	b, err := openBackend(backend.Options{Name: o.Backend, Threads: o.Threads, Profile: o.Profile})
 	if err != nil {
 		return nil, err
 	}

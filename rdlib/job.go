@@ -46,9 +46,10 @@ type Options struct {
 	Seeds         record.Seeds
 	Optimizer     record.Optimizer // the zero value is train.DefaultOptimizer
 
-	Checkpoint string // file; "" keeps none
-	Name       string // in progress lines; "" makes one
-	Command    string // noted in the record
+	Checkpoint      string        // file; "" keeps none
+	CheckpointEvery time.Duration // 0 is a minute
+	Name            string        // in progress lines; "" makes one
+	Command         string        // noted in the record
 }
 
 func (o Options) resolve() (Options, error) {
@@ -258,7 +259,7 @@ func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error)
 		Height: j.input.Height, Width: j.input.Width, Channels: 3, Classes: len(j.Dataset.Classes), Views: j.options.Views,
 		Train: store.Part(dataset.Train), Validation: store.Part(dataset.Val), Test: store.Part(dataset.Test),
 		Outputs:    train.TeacherOutputs{Maps: names.maps, Pooled: names.pooled},
-		Checkpoint: j.options.Checkpoint, Progress: j.session.Log, Name: j.options.Name,
+		Checkpoint: j.options.Checkpoint, CheckpointEvery: j.options.CheckpointEvery, Progress: j.session.Log, Name: j.options.Name,
 	}
 	if j.teacher != nil {
 		if cell.Features, err = j.features(ctx); err != nil {

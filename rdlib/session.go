@@ -69,7 +69,7 @@ func OpenSession(o SessionOptions) (*Session, error) {
 		}
 		o.Cache = filepath.Join(base, "rd", "features")
 	}
-	b, err := backend.Open(backend.Options{Name: o.Backend, Threads: o.Threads})
+	b, err := openBackend(backend.Options{Name: o.Backend, Threads: o.Threads})
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +78,15 @@ func OpenSession(o SessionOptions) (*Session, error) {
 		data: map[dataKey]*dataset.Dataset{}, stores: map[storeKey]*dataset.Store{},
 		infos: map[teacherKey]foundation.Info{}, caches: map[string]*foundation.Cache{},
 	}, nil
+}
+
+// openBackend opens a backend; one that was named and cannot be had is wrong usage.
+func openBackend(o backend.Options) (compute.Backend, error) {
+	b, err := backend.Open(o)
+	if err != nil && (o.Name != "" || os.Getenv(backend.Env) != "") {
+		return nil, &UsageError{err}
+	}
+	return b, err
 }
 
 // Close closes the caches and the backend.

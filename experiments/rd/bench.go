@@ -8,12 +8,6 @@ import (
 	"rd/rdlib"
 )
 
-func benchCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "bench", Short: "Measure speed"}
-	cmd.AddCommand(benchStepCommand())
-	return cmd
-}
-
 func benchStepCommand() *cobra.Command {
 	var o rdlib.BenchOptions
 	var asJSON bool

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -49,6 +50,7 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.Float64Var(&o.Optimizer.LearningRate, "lr", o.Optimizer.LearningRate, "AdamW's learning rate")
 	f.Float64Var(&o.Optimizer.WeightDecay, "weight-decay", o.Optimizer.WeightDecay, "AdamW's weight decay")
 	f.StringVar(&o.Optimizer.Schedule, "schedule", o.Optimizer.Schedule, "learning-rate schedule: "+strings.Join(train.Schedules, " or "))
+	f.DurationVar(&o.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints")
 	f.StringToStringVar(&o.MethodOptions, "set", nil, "options of the method, name=value, as `rd methods` lists them")
 }
 

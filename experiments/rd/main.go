@@ -35,29 +35,36 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input data, 130 interrupted.`
 		SilenceUsage:               true,
 		SilenceErrors:              true,
 		SuggestionsMinimumDistance: 2,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			return cmd.Help()
-		},
-		Args: cobra.ArbitraryArgs,
+		RunE:                       helpOrUnknown,
+		Args:                       cobra.ArbitraryArgs,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &rdlib.UsageError{Err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(doctorCommand(), distillCommand(), predictCommand(), teacherCommand(), methodsCommand(),
-		benchCommand(), phantomCommand(), pretrainCommand(), compareCommand(), reproduceCommand())
+	root.AddCommand(doctorCommand(), distillCommand(), predictCommand(),
+		group("teacher", "Look at foundation models", teacherInspectCommand()), methodsCommand(),
+		group("bench", "Measure speed", benchStepCommand()), phantomCommand(), pretrainCommand(), compareCommand(), reproduceCommand())
 	return root
 }
 
-func unknownCommand(cmd *cobra.Command, name string) error {
-	message := fmt.Sprintf("unknown command %q", name)
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+// group is a command that only holds others.
+func group(name, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, RunE: helpOrUnknown, Args: cobra.ArbitraryArgs, SuggestionsMinimumDistance: 2}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// helpOrUnknown is what a command without a job of its own does: help, or an error for a name it does not know.
+func helpOrUnknown(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	message := fmt.Sprintf("unknown command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		message += fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
 	}
-	return &rdlib.UsageError{Err: errors.New(message + " See `rd --help`.")}
+	return &rdlib.UsageError{Err: errors.New(message + " See `" + cmd.CommandPath() + " --help`.")}
 }
 
 // exactly is cobra's argument count check as a usage error.

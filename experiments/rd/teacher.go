@@ -9,12 +9,6 @@ import (
 	"rd/rdlib/foundation"
 )
 
-func teacherCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "teacher", Short: "Look at foundation models"}
-	cmd.AddCommand(teacherInspectCommand())
-	return cmd
-}
-
 func teacherInspectCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{

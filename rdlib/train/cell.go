@@ -46,7 +46,7 @@ type Cell struct {
 	Outputs                 TeacherOutputs
 
 	Checkpoint      string        // file; "" keeps none
-	CheckpointEvery time.Duration // 0: every 30 s
+	CheckpointEvery time.Duration // 0: every minute
 	Progress        *os.File      // nil shows nothing
 	Name            string        // in front of progress lines
 }

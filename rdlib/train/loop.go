@@ -220,7 +220,7 @@ func (l *loop) runPhase(ctx context.Context, phase distill.Phase) error {
 		l.bar.Set(l.state.Step, fmt.Sprintf("loss %.4f", loss))
 		every := l.cell.CheckpointEvery
 		if every == 0 {
-			every = 30 * time.Second
+			every = time.Minute
 		}
 		if time.Since(lastSave) >= every {
 			if err := l.save(); err != nil {

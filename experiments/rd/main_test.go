@@ -1,0 +1,305 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rd/rdlib"
+	"rd/rdlib/record"
+)
+
+// rd is the command under test, built once.
+var rd string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rd-command")
+	if err != nil {
+		panic(err)
+	}
+	rd = filepath.Join(dir, "rd")
+	if out, err := exec.Command("go", "build", "-o", rd, ".").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// run runs the command and returns what it printed and its exit code.
+func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(rd, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if strings.Contains(errs.String(), "goroutine ") {
+		t.Errorf("rd %v panicked:\n%s", args, errs.String())
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// must is run for what has to succeed.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, errs, code := run(t, args...)
+	if code != 0 {
+		t.Fatalf("rd %v: exit code %d\n%s", args, code, errs)
+	}
+	return out
+}
+
+// world is a folder with phantom images and a teacher that was pre-trained on other phantoms for a few steps.
+type world struct{ dir, data, teacher, cache string }
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	dir := t.TempDir()
+	w := world{dir, filepath.Join(dir, "images"), filepath.Join(dir, "teacher.onnx"), filepath.Join(dir, "cache")}
+	must(t, "phantom", "--out", w.data, "--size", "32", "--per-class", "20")
+	corpus := filepath.Join(dir, "corpus")
+	must(t, "phantom", "--pretraining", "--out", corpus, "--size", "32", "--per-class", "5")
+	must(t, "pretrain", "--data", corpus, "--out", w.teacher, "--arch", "shufflenet", "--width", "0.5", "--size", "32", "--steps", "4", "--batch", "8")
+	return w
+}
+
+// distill is the command line of a small cell.
+func (w world) distill(out string, more ...string) []string {
+	return append([]string{"distill", "--data", w.data, "--teacher", w.teacher, "--student", "shufflenet", "--width", "0.5", "--size", "32",
+		"--batch", "8", "--steps", "12", "--cache", w.cache, "--out", filepath.Join(w.dir, out), "--json"}, more...)
+}
+
+func (w world) record(t *testing.T, out string) *record.Record {
+	t.Helper()
+	r, err := record.Read(filepath.Join(w.dir, out, rdlib.RecordFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestContract runs what scripts rely on, from images to predictions.
+func TestContract(t *testing.T) {
+	w := newWorld(t)
+
+	var report struct {
+		Backends []struct{ Name string }
+		Default  string
+	}
+	if err := json.Unmarshal([]byte(must(t, "doctor", "--json")), &report); err != nil || len(report.Backends) != 4 || report.Default == "" {
+		t.Errorf("doctor --json: %v, %+v", err, report)
+	}
+	var bench struct {
+		SecondsPerStep float64 `json:"seconds_per_step"`
+		All            []float64
+		PeakRSSMiB     float64 `json:"peak_rss_mib"`
+	}
+	if err := json.Unmarshal([]byte(must(t, "bench", "step", "--student", "shufflenet", "--size", "32", "--batch", "8", "--steps", "3", "--method", "rd", "--json")), &bench); err != nil || len(bench.All) != 3 || bench.SecondsPerStep <= 0 || bench.PeakRSSMiB <= 0 {
+		t.Errorf("bench step --json: %v, %+v", err, bench)
+	}
+	must(t, "teacher", "inspect", w.teacher)
+
+	for _, method := range []string{"rd", "direct", "scratch"} {
+		lines := strings.Fields(must(t, w.distill(method, "--method", method)...))
+		if got, want := lines[len(lines)-1], filepath.Join(w.dir, method, rdlib.RecordFile); got != want {
+			t.Errorf("the last line is %s, want %s", got, want)
+		}
+		r := w.record(t, method)
+		if !r.Result.Config.Dataset.Phantom {
+			t.Errorf("%s: the record does not say that the images are phantoms", method)
+		}
+		if (r.Result.Teacher != nil) != (method != "scratch") {
+			t.Errorf("%s: teacher %+v", method, r.Result.Teacher)
+		}
+		for _, name := range []string{rdlib.StudentFile, rdlib.WeightsFile, rdlib.ManifestFile, "confusion.pdf", "confusion.svg", "confusion.png"} {
+			if _, err := os.Stat(filepath.Join(w.dir, method, name)); err != nil {
+				t.Errorf("%s: %v", method, err)
+			}
+		}
+	}
+
+	r := w.record(t, "rd")
+	first := r.Result.Predictions[0]
+	image := filepath.Join(w.data, first.Path)
+	var predictions []rdlib.Prediction
+	if err := json.Unmarshal([]byte(must(t, "predict", "--model", filepath.Join(w.dir, "rd", rdlib.StudentFile), image, "--json")), &predictions); err != nil || len(predictions) != 1 {
+		t.Fatalf("predict --json: %v, %+v", err, predictions)
+	}
+	p := predictions[0]
+	for class, name := range r.Result.Classes {
+		if d := p.Probabilities[name] - first.Probabilities[class]; d > 1e-4 || d < -1e-4 {
+			t.Errorf("%s of %s: predicted %g, in the record %g", name, image, p.Probabilities[name], first.Probabilities[class])
+		}
+	}
+	if p.File != image || p.Class == "" {
+		t.Errorf("prediction %+v", p)
+	}
+
+	t.Run("a finished cell is not computed again", func(t *testing.T) {
+		_, errs, code := run(t, w.distill("rd")...)
+		if code != 0 || !strings.Contains(errs, "done already") {
+			t.Errorf("exit code %d: %s", code, errs)
+		}
+	})
+	t.Run("another cell in the same folder", func(t *testing.T) {
+		if _, errs, code := run(t, w.distill("rd", "--seed", "2")...); code != rdlib.ExitUsage {
+			t.Errorf("exit code %d: %s", code, errs)
+		}
+	})
+	t.Run("without the teacher's file", func(t *testing.T) {
+		cache, err := os.ReadDir(w.cache)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := map[string][]byte{}
+		for _, file := range cache {
+			before[file.Name()], _ = os.ReadFile(filepath.Join(w.cache, file.Name()))
+		}
+		for _, file := range []string{w.teacher, w.teacher + ".json"} {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(t, w.distill("rd-again")...)
+		if got, want := w.record(t, "rd-again").ResultSHA256, r.ResultSHA256; got != want {
+			t.Errorf("without the teacher's file the result is %s, with it %s", got, want)
+		}
+		for name, bytesBefore := range before {
+			if after, err := os.ReadFile(filepath.Join(w.cache, name)); err != nil || !bytes.Equal(after, bytesBefore) {
+				t.Errorf("the feature cache %s changed while students trained from it (%v)", name, err)
+			}
+		}
+	})
+}
+
+// TestKilledAndInterrupted stops a cell the hard and the soft way, and wants the result of an undisturbed run.
+func TestKilledAndInterrupted(t *testing.T) {
+	w := newWorld(t)
+	length := []string{"--steps", "60"}
+	must(t, w.distill("whole", length...)...)
+	want := w.record(t, "whole").ResultSHA256
+	for _, stop := range []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGKILL, -1}, {syscall.SIGINT, rdlib.ExitInterrupted}} {
+		out := "stopped-" + stop.signal.String()
+		cmd := exec.Command(rd, w.distill(out, append(length, "--checkpoint-every", "10ms")...)...)
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		checkpoint := filepath.Join(w.dir, out, "checkpoint.safetensors")
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Stat(checkpoint); err == nil {
+				break
+			}
+		}
+		cmd.Process.Signal(stop.signal)
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != stop.code {
+			t.Errorf("%v: exit code %d, want %d: %s", stop.signal, code, stop.code, errs.String())
+		}
+		must(t, w.distill(out, length...)...)
+		r := w.record(t, out)
+		if r.Run.Resumed != 1 {
+			t.Errorf("%v: resumed %d times, want 1", stop.signal, r.Run.Resumed)
+		}
+		if r.ResultSHA256 != want {
+			t.Errorf("%v: the result is %s, undisturbed it is %s", stop.signal, r.ResultSHA256, want)
+		}
+	}
+}
+
+// TestWrongUsageAndBadInput wants one clear message and the exit code of the kind.
+func TestWrongUsageAndBadInput(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "images")
+	must(t, "phantom", "--out", data, "--size", "16", "--per-class", "4")
+	garbage := filepath.Join(dir, "garbage.onnx")
+	if err := os.WriteFile(garbage, []byte("not a model"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.Mkdir(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lonely := filepath.Join(dir, "lonely")
+	for _, class := range []string{"a", "b"} {
+		os.MkdirAll(filepath.Join(lonely, class), 0o755)
+	}
+	images, _ := filepath.Glob(filepath.Join(data, "benign", "*.png"))
+	for i, target := range []string{"a/1.png", "b/1.png", "b/2.png"} {
+		pixels, err := os.ReadFile(images[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.WriteFile(filepath.Join(lonely, target), pixels, 0o644)
+	}
+	out := filepath.Join(dir, "out")
+	cases := []struct {
+		name string
+		args []string
+		code int
+		says []string
+	}{
+		{"unknown command", []string{"distil"}, rdlib.ExitUsage, []string{"distill"}},
+		{"unknown subcommand", []string{"bench", "stp"}, rdlib.ExitUsage, []string{"step"}},
+		{"unknown flag", []string{"distill", "--dta", "x"}, rdlib.ExitUsage, []string{"dta"}},
+		{"missing flags", []string{"distill"}, rdlib.ExitUsage, []string{"--data", "--out"}},
+		{"unknown student", []string{"distill", "--data", data, "--out", out, "--student", "resnet19"}, rdlib.ExitUsage, []string{"resnet18"}},
+		{"unknown method", []string{"distill", "--data", data, "--out", out, "--method", "rdd"}, rdlib.ExitUsage, []string{"rd"}},
+		{"unknown option", []string{"distill", "--data", data, "--out", out, "--teacher", garbage, "--set", "alpa=2"}, rdlib.ExitUsage, []string{"alpha"}},
+		{"no teacher", []string{"distill", "--data", data, "--out", out}, rdlib.ExitUsage, []string{"--teacher"}},
+		{"unknown backend", []string{"bench", "step", "--backend", "tpu"}, rdlib.ExitUsage, []string{"onnx"}},
+		{"epochs and steps", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--epochs", "1", "--steps", "1"}, rdlib.ExitUsage, []string{"epochs"}},
+		{"no such data", []string{"distill", "--data", filepath.Join(dir, "nowhere"), "--out", out, "--method", "scratch"}, rdlib.ExitInput, []string{"nowhere"}},
+		{"empty data", []string{"distill", "--data", empty, "--out", out, "--method", "scratch"}, rdlib.ExitInput, []string{"empty"}},
+		{"class with one image", []string{"distill", "--data", lonely, "--out", out, "--method", "scratch"}, rdlib.ExitInput, []string{`"a"`}},
+		{"garbage teacher", []string{"distill", "--data", data, "--out", out, "--teacher", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
+		{"inspect garbage", []string{"teacher", "inspect", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
+		{"predict garbage", []string{"predict", "--model", garbage, images[0]}, rdlib.ExitInput, []string{"garbage.onnx"}},
+		{"unknown profile", []string{"reproduce", "--profile", "quik"}, rdlib.ExitUsage, []string{"quick"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, errs, code := run(t, c.args...)
+			if code != c.code {
+				t.Errorf("exit code %d, want %d: %s", code, c.code, errs)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(errs, text) {
+					t.Errorf("the message does not say %q: %s", text, errs)
+				}
+			}
+		})
+	}
+	t.Run("an unreadable image is left out and counted", func(t *testing.T) {
+		if err := os.WriteFile(filepath.Join(data, "benign", "broken.png"), []byte("\x89PNG\r\n\x1a\nshort"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--student", "shufflenet", "--width", "0.5", "--size", "16", "--batch", "4", "--steps", "1"}
+		_, errs, code := run(t, args...)
+		if code != 0 || !strings.Contains(errs, "broken.png") {
+			t.Errorf("exit code %d: %s", code, errs)
+		}
+		r, err := record.Read(filepath.Join(out, rdlib.RecordFile))
+		if err != nil || r.Result.Counts.Skipped != 1 {
+			t.Errorf("%v, counts %+v", err, r)
+		}
+		if _, errs, code := run(t, append(args, "--strict", "--out", out+"-strict")...); code != rdlib.ExitInput || !strings.Contains(errs, "broken.png") {
+			t.Errorf("--strict: exit code %d: %s", code, errs)
+		}
+	})
+}
