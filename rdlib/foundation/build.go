@@ -235,11 +235,10 @@ func (b *builder) takeOver() bool {
 	if _, err := b.file.ReadAt(head, 0); err != nil || !slices.Equal(head[headerSize:headerSize+len(b.layout.meta)], b.layout.meta) {
 		return false
 	}
-	table := head[b.layout.checksums : b.layout.checksums+8*int64(b.layout.blocks)]
 	unfinished := b.layout.header(partialMagic, 0)
 	switch {
 	case slices.Equal(head[:headerSize], unfinished):
-	case slices.Equal(head[:headerSize], b.layout.header(cacheMagic, xxhash.Sum64(table))): // complete but for its name
+	case slices.Equal(head[:headerSize], b.layout.header(cacheMagic, xxhash.Sum64(head[headerSize:]))): // complete but for its name
 		if _, err := b.file.WriteAt(unfinished, 0); err != nil {
 			return false
 		}
@@ -248,7 +247,7 @@ func (b *builder) takeOver() bool {
 	}
 	block := make([]byte, b.layout.blockBytes)
 	for i := range b.sums {
-		sum := binary.LittleEndian.Uint64(table[8*i:])
+		sum := binary.LittleEndian.Uint64(head[b.layout.checksums+8*int64(i):])
 		if sum == 0 {
 			continue
 		}
@@ -404,16 +403,11 @@ func (w *worker) encode(k int, dst []byte) error {
 
 // complete gives the file its header, makes it durable and puts it in place.
 func (b *builder) complete() error {
-	table := make([]byte, 8*len(b.sums))
-	for i, sum := range b.sums {
-		binary.LittleEndian.PutUint64(table[8*i:], sum)
-	}
+	preamble := b.layout.preamble(b.sums)
+	head := append(b.layout.header(cacheMagic, xxhash.Sum64(preamble)), preamble...)
 	for _, step := range []func() error{
 		b.file.Sync,
-		func() error {
-			_, err := b.file.WriteAt(b.layout.header(cacheMagic, xxhash.Sum64(table)), 0)
-			return err
-		},
+		func() error { _, err := b.file.WriteAt(head, 0); return err },
 		b.file.Sync,
 		b.file.Close,
 		func() error { return os.Rename(b.partial, b.path) },

@@ -93,18 +93,28 @@ func (l layout) block(b int) (start, end int64) {
 }
 
 // header encodes the first headerSize bytes.
-func (l layout) header(magic string, checksumsHash uint64) []byte {
+func (l layout) header(magic string, preamble uint64) []byte {
 	h := make([]byte, headerSize)
 	copy(h, magic)
 	binary.LittleEndian.PutUint32(h[8:], cacheVersion)
 	binary.LittleEndian.PutUint32(h[12:], uint32(len(l.meta)))
 	binary.LittleEndian.PutUint64(h[16:], xxhash.Sum64(l.meta))
 	binary.LittleEndian.PutUint64(h[24:], uint64(l.checksums))
-	binary.LittleEndian.PutUint64(h[32:], checksumsHash)
+	binary.LittleEndian.PutUint64(h[32:], preamble)
 	binary.LittleEndian.PutUint64(h[40:], uint64(l.data))
 	binary.LittleEndian.PutUint64(h[48:], uint64(l.size))
 	binary.LittleEndian.PutUint64(h[56:], xxhash.Sum64(h[:56]))
 	return h
+}
+
+// preamble is what lies between the header and the data: description, checksums and what fills up to the alignment.
+func (l layout) preamble(sums []uint64) []byte {
+	p := make([]byte, l.data-headerSize)
+	copy(p, l.meta)
+	for i, sum := range sums {
+		binary.LittleEndian.PutUint64(p[l.checksums-headerSize+8*int64(i):], sum)
+	}
+	return p
 }
 
 // checksum is xxhash64, with the one value that means "not computed yet" moved away.
@@ -114,7 +124,7 @@ func checksum(data []byte) uint64 {
 
 // parseHeader reads the description off the beginning of a complete cache, as far as it is given, and checks everything
 // that can be checked without the data. fileSize is the size on disk.
-func parseHeader(head []byte, fileSize int64) (m Meta, l layout, checksumsHash uint64, err error) {
+func parseHeader(head []byte, fileSize int64) (m Meta, l layout, preamble uint64, err error) {
 	if len(head) < headerSize {
 		return m, l, 0, fmt.Errorf("it has only %d bytes: cut short", len(head))
 	}
