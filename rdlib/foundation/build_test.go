@@ -14,7 +14,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rd/rdlib/dataset"
 )
+
+// A split of a data set, at the teacher's Preprocess, is what features are computed of.
+var _ Images = (*dataset.Images)(nil)
 
 // fakeImages are noise of a seed; image i is the same whatever the order of calls.
 type fakeImages struct {

@@ -3,6 +3,7 @@ package foundation
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -280,6 +281,33 @@ func TestEveryTruncationIsAnError(t *testing.T) {
 		} else if !errors.Is(err, ErrModel) {
 			t.Errorf("%d of %d bytes: %v", n, len(data), err)
 		}
+	}
+}
+
+func TestChangedBytesNeverEndTheProcess(t *testing.T) {
+	data, err := os.ReadFile(tiny{outputs: []string{"tokens", "feature_map"}}.write(t, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "changed.onnx")
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		changed := slices.Clone(data)
+		for range 1 + random.IntN(3) {
+			changed[random.IntN(len(changed))] = byte(random.IntN(256))
+		}
+		writeFile(t, path, changed)
+		teacher, err := Open(path, Options{Height: 8, Width: 8})
+		if err != nil {
+			if !errors.Is(err, ErrModel) {
+				t.Error(err)
+			}
+			continue
+		}
+		if _, err := teacher.Features(noise(1, teacher.Info().Channels*8*8), 1); err != nil {
+			t.Error(err)
+		}
+		teacher.Close()
 	}
 }
 
