@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rd/experiments"
+	"rd/figures"
 	"rd/rdlib"
 	"rd/rdlib/model"
 )
@@ -39,7 +40,7 @@ func compareCommand() *cobra.Command {
 			if err := experiments.Run(cmd.Context(), s, &spec); err != nil {
 				return err
 			}
-			return printTable(spec.Out)
+			return present(&spec, filepath.Join(spec.Out, "comparison"))
 		},
 	}
 	f := cmd.Flags()
@@ -53,12 +54,16 @@ func compareCommand() *cobra.Command {
 	return cmd
 }
 
-// printTable copies the Markdown table to standard output and says where everything lies.
-func printTable(folder string) error {
-	table, err := os.ReadFile(filepath.Join(folder, "table.md"))
+// present draws the comparison, copies its table to standard output and says where everything lies.
+func present(spec *experiments.Spec, figure string) error {
+	if err := figures.Comparison(spec, figure); err != nil {
+		return err
+	}
+	table, err := os.ReadFile(filepath.Join(spec.Out, "table.md"))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s\nTable: %s, %s; records: %s\n", table, filepath.Join(folder, "table.md"), filepath.Join(folder, "table.csv"), filepath.Join(folder, "records"))
+	fmt.Printf("%s\nTable: %s and .csv; figure: %s.pdf, .svg, .png; records: %s\n", table,
+		filepath.Join(spec.Out, "table.md"), figure, filepath.Join(spec.Out, "records"))
 	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+
 	"github.com/spf13/cobra"
 
 	"rd/experiments"
@@ -8,7 +10,7 @@ import (
 
 func reproduceCommand() *cobra.Command {
 	var session sessionFlags
-	var name, work, out string
+	var name, work, out, figureFolder string
 	cmd := &cobra.Command{
 		Use:   "reproduce",
 		Short: "Regenerate the comparison on phantoms, with a miniature teacher made on the way",
@@ -27,7 +29,7 @@ func reproduceCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printTable(spec.Out)
+			return present(spec, filepath.Join(figureFolder, "comparison-"+profile.Name))
 		},
 	}
 	f := cmd.Flags()
@@ -35,5 +37,6 @@ func reproduceCommand() *cobra.Command {
 	f.StringVar(&name, "profile", "quick", "ci or quick")
 	f.StringVar(&work, "work", "runs", "folder of phantoms and teacher")
 	f.StringVar(&out, "out", "results", "folder of records and tables; each profile has one of its own in it")
+	f.StringVar(&figureFolder, "figures", "figures", "folder of the figures")
 	return cmd
 }

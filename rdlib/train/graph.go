@@ -60,7 +60,7 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 			Labels:   in.labels,
 			Progress: in.progress,
 			Teacher:  distill.Teacher{Maps: in.maps, Pooled: in.pooled},
-			Classify: func(feature *graph.Node) *graph.Node { return l.classify(scope.At(studentScope), feature) },
+			Classify: func(feature *graph.Node) *graph.Node { return l.cell.Student.Classify(scope.At(studentScope), feature) },
 			Forward: func(module string, x *graph.Node) model.Outputs {
 				return l.modules[module].Forward(scope.At(modulesScope).At("%s", module), x, !slices.Contains(phase.Frozen, module))
 			},
@@ -132,19 +132,6 @@ func frozen(phase distill.Phase, path string) bool {
 // evalGraph builds the student's class probabilities of a batch of images.
 func (l *loop) evalGraph(scope *gomodel.Scope, images *graph.Node) *graph.Node {
 	return graph.Softmax(l.cell.Student.Forward(scope.At(studentScope), images, false).Logits, -1)
-}
-
-// classify is g, the student's own last layer, shared with the teacher's path: [batch, D] → [batch, classes].
-func (l *loop) classify(student *gomodel.Scope, feature *graph.Node) *graph.Node {
-	weight, bias := l.cell.Student.ClassifierParameters()
-	value := func(name string) *graph.Node {
-		v := student.GetVariable(name)
-		if v == nil {
-			exceptions.Panicf("the student %s has no variable %s", l.cell.Student.Name(), name)
-		}
-		return v.NodeValue(feature.Graph())
-	}
-	return nn.Linear(feature, value(weight), value(bias))
 }
 
 // catch turns a panic of graph building into an error.
