@@ -38,11 +38,18 @@ func (r Report) Write(w io.Writer) error {
 	t.row("ONNX Runtime", r.ONNXRuntime.Available, r.ONNXRuntime.Version, r.ONNXRuntime.Source, r.ONNXRuntime.Path)
 	t.remedy("ONNX Runtime", r.ONNXRuntime.Problem)
 	for _, tool := range r.Tools {
-		t.row(tool.Name, tool.Available, tool.Version, tool.Detail, tool.Path)
+		detail := tool.Detail
+		if !tool.Available {
+			detail = or(detail, "not found")
+		}
+		t.row(tool.Name, tool.Available, tool.Version, detail, tool.Path)
 		t.remedy(tool.Name, tool.Remedy)
 	}
 	for _, d := range r.Data {
 		t.row("data", d.Problem == "", d.Path, fmt.Sprintf("%d images in %d folders", d.Images, len(d.Folders)), d.Problem)
+	}
+	if len(r.Data) == 0 {
+		t.row("data", false, "no folder named")
 	}
 	t.remedy("data", r.DataRemedy)
 	if t.err == nil {
