@@ -15,7 +15,8 @@ func ReLU6(x *graph.Node) *graph.Node {
 	g, dtype := x.Graph(), x.DType()
 	y := graph.Clip(x, graph.ScalarZero(g, dtype), graph.Scalar(g, dtype, 6.0))
 	return withGradient(y, func(y, dy *graph.Node) []*graph.Node {
-		inside := graph.Sign(graph.Mul(y, graph.Sub(graph.Scalar(y.Graph(), y.DType(), 6.0), y)))
-		return []*graph.Node{nil, graph.Mul(dy, inside), nil}
+		above := graph.Sign(y)
+		below := graph.Sign(graph.Sub(graph.Scalar(y.Graph(), y.DType(), 6.0), y))
+		return []*graph.Node{nil, graph.Mul(dy, graph.Mul(above, below)), nil}
 	})
 }

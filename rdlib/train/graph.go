@@ -111,14 +111,20 @@ func (l *loop) update(scope *gomodel.Scope, g *graph.Graph, phase distill.Phase,
 	moments := scope.At(optimizerScope).At("%s", phase.Name)
 	o := l.cell.Config.Optimizer
 	hyper := nn.AdamW{Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, WeightDecay: o.WeightDecay}
-	for i, variable := range variables {
+	var means, squares []*gomodel.Variable
+	var meanValues, squareValues []*graph.Node
+	for _, variable := range variables {
 		name := variable.Path()[1:]
 		m := zeroVariable(moments.At("m"), name, variable.Shape())
 		v := zeroVariable(moments.At("v"), name, variable.Shape())
-		newValue, newM, newV := nn.AdamWUpdate(values[i], grads[i], m.NodeValue(g), v.NodeValue(g), in.learningRate, in.step, hyper)
-		variable.SetNodeValue(newValue)
-		m.SetNodeValue(newM)
-		v.SetNodeValue(newV)
+		means, squares = append(means, m), append(squares, v)
+		meanValues, squareValues = append(meanValues, m.NodeValue(g)), append(squareValues, v.NodeValue(g))
+	}
+	newValues, newMeans, newSquares := nn.AdamWUpdate(values, grads, meanValues, squareValues, in.learningRate, in.step, hyper)
+	for i, variable := range variables {
+		variable.SetNodeValue(newValues[i])
+		means[i].SetNodeValue(newMeans[i])
+		squares[i].SetNodeValue(newSquares[i])
 	}
 }
 
