@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -16,19 +14,23 @@ import (
 )
 
 // teacher looks at a foundation model once and closes it again: its features are computed when a cell trains. When the
-// file is gone but features of it are cached, the cache speaks for it.
-func (s *Session) teacher(key teacherKey) (foundation.Info, error) {
+// file is gone but its features of these very images are cached, the cache speaks for it.
+func (s *Session) teacher(ctx context.Context, key teacherKey, data dataKey) (foundation.Info, error) {
 	if info, ok := s.infos[key]; ok {
 		return info, nil
 	}
-	t, err := foundation.Open(key.path, foundation.Options{Height: key.size, Width: key.size, Threads: s.threads})
-	if errors.Is(err, fs.ErrNotExist) {
-		if info, ok := s.cachedTeacher(key); ok {
+	if !exists(key.path) {
+		d, err := s.dataset(ctx, data)
+		if err != nil {
+			return foundation.Info{}, err
+		}
+		if info, ok := s.cachedTeacher(key, imagesHash(d)); ok {
 			fmt.Fprintf(s.Log, "teacher %s: its file is not there; cached features stand in for it\n", info.Name)
 			s.infos[key] = info
 			return info, nil
 		}
 	}
+	t, err := foundation.Open(key.path, foundation.Options{Height: key.size, Width: key.size, Threads: s.threads})
 	if err != nil {
 		return foundation.Info{}, asInput(err)
 	}
@@ -41,15 +43,15 @@ func (s *Session) teacher(key teacherKey) (foundation.Info, error) {
 	return info, nil
 }
 
-// cachedTeacher describes a teacher by a cache of its features.
-func (s *Session) cachedTeacher(key teacherKey) (foundation.Info, bool) {
+// cachedTeacher describes a teacher by a cache of its features of the images.
+func (s *Session) cachedTeacher(key teacherKey, images string) (foundation.Info, bool) {
 	caches, err := foundation.FindCaches(s.cache)
 	if err != nil {
 		return foundation.Info{}, false
 	}
 	for _, c := range caches {
 		m := c.Meta
-		if m.File != filepath.Base(key.path) || key.size != 0 && m.Key.Preprocess.Height != key.size {
+		if m.File != filepath.Base(key.path) || m.Key.Manifest != images || key.size != 0 && m.Key.Preprocess.Height != key.size {
 			continue
 		}
 		info := foundation.Info{File: key.path, Name: m.Name, SHA256: m.SHA256, Identity: m.Key.Teacher, Preprocess: m.Key.Preprocess, SideCar: m.SideCar, Stages: m.Stages}
@@ -73,9 +75,6 @@ func (j *Job) features(ctx context.Context) (train.Features, error) {
 	if cache == nil {
 		var err error
 		if cache, err = foundation.OpenCache(path, foundation.Expect(key)); err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				fmt.Fprintf(s.Log, "%v; it is computed again\n", err)
-			}
 			if cache, err = j.computeFeatures(ctx, path, key); err != nil {
 				return nil, err
 			}

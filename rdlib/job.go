@@ -124,7 +124,7 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	}
 	var info *foundation.Info
 	if o.Teacher != "" {
-		found, err := s.teacher(teacherKey{o.Teacher, o.TeacherSize})
+		found, err := s.teacher(ctx, teacherKey{o.Teacher, o.TeacherSize}, j.data)
 		if err != nil {
 			return nil, err
 		}

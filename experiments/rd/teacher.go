@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +22,17 @@ func teacherInspectCommand() *cobra.Command {
 			if err != nil {
 				return &rdlib.InputError{Err: err}
 			}
+			write := func() error { return report.Write(os.Stdout) }
 			if asJSON {
-				return printJSON(report)
+				write = func() error { return printJSON(report) }
 			}
-			return report.Write(os.Stdout)
+			if err := write(); err != nil {
+				return err
+			}
+			if strings.HasPrefix(report.CheckState, "failed") {
+				return fmt.Errorf("%s does not compute what its side-car says: copy both again", args[0])
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
