@@ -119,10 +119,12 @@ var breastClasses = []string{"benign", "malignant", "normal"}
 // resemble a lesion. A folder that already holds exactly these images is left as it is; any other that is not empty is
 // an error.
 func BreastUltrasound(dir string, o Options) error {
-	return write(dir, generator{
-		name: "breast ultrasound", version: BreastVersion, classes: breastClasses, parameters: DefaultBreast,
-		draw: func(class, size int, rng *rand.Rand) *image.Gray { return DefaultBreast.draw(class, size, rng) },
-	}, o)
+	return write(dir, breastGenerator, o)
+}
+
+var breastGenerator = generator{
+	name: "breast ultrasound", version: BreastVersion, classes: breastClasses, parameters: DefaultBreast,
+	draw: func(class, size int, rng *rand.Rand) *image.Gray { return DefaultBreast.draw(class, size, rng) },
 }
 
 // draw makes one image of a class.

@@ -38,6 +38,7 @@ type generator struct {
 	version    int
 	classes    []string
 	parameters any
+	stream     uint64 // keeps generators apart that are given the same seed
 	draw       func(class, size int, rng *rand.Rand) *image.Gray
 }
 
@@ -187,5 +188,5 @@ func (g generator) writeImage(dir string, o Options, class, index int) error {
 
 // image draws one image from its own stream.
 func (g generator) image(o Options, class, index int) *image.Gray {
-	return g.draw(class, o.Size, rand.New(rand.NewPCG(o.Seed, uint64(class)<<32|uint64(index))))
+	return g.draw(class, o.Size, rand.New(rand.NewPCG(o.Seed, g.stream^(uint64(class)<<32|uint64(index)))))
 }
