@@ -22,6 +22,7 @@ import (
 type Timing struct {
 	Student        string    `json:"student"`
 	Backend        string    `json:"backend"`
+	BackendVersion string    `json:"backend_version,omitempty"`
 	Size           int       `json:"size"`
 	Batch          int       `json:"batch"`
 	Threads        int       `json:"threads"`
@@ -132,8 +133,8 @@ func writeTable(w io.Writer, all []Comparison) {
 		return
 	}
 	ours := all[0].RD[0]
-	fmt.Fprintf(w, "Seconds of a training step, %d×%d pixels, batch %d, %d threads, median of %d rounds in turn. rd: %s",
-		ours.Size, ours.Size, ours.Batch, ours.Threads, len(all[0].RD), ours.Backend)
+	fmt.Fprintf(w, "Seconds of a training step, %d×%d pixels, batch %d, %d threads, median over %d rounds in turn. rd: %s %s",
+		ours.Size, ours.Size, ours.Batch, ours.Threads, len(all[0].RD), ours.Backend, ours.BackendVersion)
 	if len(all[0].PyTorch) == 0 {
 		fmt.Fprint(w, ". PyTorch: not measured (not installed).\n\n| student | rd |\n|---|---|\n")
 		for _, c := range all {
@@ -141,11 +142,20 @@ func writeTable(w io.Writer, all []Comparison) {
 		}
 		return
 	}
-	fmt.Fprintf(w, "; peer: %s.\n\n| student | rd | PyTorch | rd / PyTorch |\n|---|---|---|---|\n", all[0].PyTorch[0].Backend)
+	fmt.Fprintf(w, "; peer: %s.\n\n| student | rd | PyTorch | rd / PyTorch | the same, round by round |\n|---|---|---|---|---|\n", all[0].PyTorch[0].Backend)
 	for _, c := range all {
 		ours, theirs := median(c.RD), median(c.PyTorch)
-		fmt.Fprintf(w, "| %s | %.3f | %.3f | %.2f |\n", c.Student, ours, theirs, ours/theirs)
+		fmt.Fprintf(w, "| %s | %.3f | %.3f | %.2f | %s |\n", c.Student, ours, theirs, ours/theirs, ratios(c))
 	}
+}
+
+// ratios shows by their spread how quiet the machine was.
+func ratios(c Comparison) string {
+	var all []string
+	for i := range c.PyTorch {
+		all = append(all, fmt.Sprintf("%.2f", c.RD[i].SecondsPerStep/c.PyTorch[i].SecondsPerStep))
+	}
+	return strings.Join(all, ", ")
 }
 
 // median over the steps of all runs, or over the runs' own medians where they list no steps.

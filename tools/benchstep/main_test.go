@@ -7,11 +7,11 @@ import (
 
 func TestTable(t *testing.T) {
 	run := func(seconds ...float64) Timing {
-		return Timing{Student: "resnet18", Backend: "b", Size: 64, Batch: 32, Threads: 2, All: seconds}
+		return Timing{Student: "resnet18", Backend: "b", Size: 64, Batch: 32, Threads: 2, SecondsPerStep: seconds[0], All: seconds}
 	}
 	var out strings.Builder
 	writeTable(&out, []Comparison{{Student: "resnet18", RD: []Timing{run(3, 1), run(2, 4)}, PyTorch: []Timing{run(2), run(2)}}})
-	if !strings.Contains(out.String(), "| resnet18 | 2.500 | 2.000 | 1.25 |") {
+	if !strings.Contains(out.String(), "| resnet18 | 2.500 | 2.000 | 1.25 | 1.50, 1.00 |") {
 		t.Error(out.String())
 	}
 	out.Reset()
