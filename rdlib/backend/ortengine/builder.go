@@ -44,15 +44,15 @@ func (b *Builder) Compile() (compute.Executable, error) {
 // Function adds operations to a graph: compute-onnx's where this package has none of its own.
 type Function struct {
 	*onnxbackend.Function
-	builder   *Builder
-	exchanged map[*node]*node      // what channelsFirst made of a node
-	columnsOf map[columnsKey]*node // what columns made of a node
+	builder     *Builder
+	batchLastOf map[*node]*node      // what batchLast made of a node, or batchFirst made it of
+	columnsOf   map[columnsKey]*node // what columns made of a node
 }
 
 var _ compute.Function = (*Function)(nil)
 
 func newFunction(builder *Builder, inner *onnxbackend.Function) *Function {
-	return &Function{Function: inner, builder: builder, exchanged: make(map[*node]*node), columnsOf: make(map[columnsKey]*node)}
+	return &Function{Function: inner, builder: builder, batchLastOf: make(map[*node]*node), columnsOf: make(map[columnsKey]*node)}
 }
 
 // Builder returns the builder the function belongs to.

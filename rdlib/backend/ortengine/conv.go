@@ -19,8 +19,6 @@ type convolution struct {
 	groups           int
 }
 
-func (c convolution) pixels() int { return c.oh * c.ow }
-
 // ConvGeneral adds a convolution. Image convolutions in float32 and their gradients, as package nn writes them, are
 // recognised by their axes and spelled as ONNX Runtime runs them fastest; all others go to compute-onnx, with input dilation, batch groups
 // and negative padding spelled out in operations it has.

@@ -107,13 +107,17 @@ func buildModel(name string, parameters, returns []*node) (*model, error) {
 		graph.Output = append(graph.Output, valueInfo(outputName, borderShape(f.shape)))
 	}
 	var err error
-	m.bytes, err = proto.Marshal(&protos.ModelProto{
+	whole := &protos.ModelProto{
 		IrVersion: irVersion,
 		Graph:     graph,
 		OpsetImport: []*protos.OperatorSetIdProto{
 			{Version: opsetVersion}, {Domain: microsoftDomain, Version: microsoftVersion},
 		},
-	})
+	}
+	if slices.ContainsFunc(graph.Node, func(n *protos.NodeProto) bool { return n.Domain == blockedDomain }) {
+		whole.OpsetImport = append(whole.OpsetImport, &protos.OperatorSetIdProto{Domain: blockedDomain, Version: 1})
+	}
+	m.bytes, err = proto.Marshal(whole)
 	if err != nil {
 		return nil, fmt.Errorf("write the ONNX model of graph %q: %w", name, err)
 	}
