@@ -51,11 +51,16 @@ var blockSize = sync.OnceValue(func() int {
 	}
 	defer x.free()
 	defer y.free()
+	xTensor, errX := x.as(shape.Dimensions)
+	yTensor, errY := y.as(shape.Dimensions)
+	if errX != nil || errY != nil {
+		return 0
+	}
 	in, out := x.flat.([]float32), y.flat.([]float32)
 	for i := range in {
 		in[i] = float32(i % 2) // which of the two pixels
 	}
-	if session.Run([]ort.Value{x.value}, []ort.Value{y.value}) != nil {
+	if session.Run([]ort.Value{xTensor}, []ort.Value{yTensor}) != nil {
 		return 0
 	}
 	size := 0

@@ -2,6 +2,7 @@ package ortengine
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -145,4 +146,16 @@ func (f *Function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.
 		ends[axis] = compute.PadAxis{Start: a.Start, End: a.End}
 	}
 	return f.Function.Pad(nodes[0], nodes[1], ends...)
+}
+
+// Reshape gives x other dimensions. Only the last of several reshapes is kept.
+func (f *Function) Reshape(x compute.Value, dims ...int) (compute.Value, error) {
+	nodes, ok := nodesOf(x)
+	if !ok || slices.Min(append(slices.Clone(dims), 0)) < 0 {
+		return f.Function.Reshape(x, dims...)
+	}
+	if _, err := shapeinference.Reshape(fieldsOf(nodes[0]).shape, dims); err != nil {
+		return nil, err
+	}
+	return f.reshape(nodes[0], dims...), nil
 }

@@ -58,7 +58,7 @@ func (f *Function) reshape(x *node, dims ...int) *node {
 	if opOf(x) == "Reshape" {
 		return f.reshape(inputsOf(x)[0], dims...)
 	}
-	return f.op("Reshape", dims, []*node{x, f.ints(dims...)})
+	return f.op("Reshape", dims, []*node{x, f.ints(dims...)}, intAttr("allowzero", 1))
 }
 
 func (f *Function) transpose(x *node, permutation ...int) *node {

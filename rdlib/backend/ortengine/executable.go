@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,6 +26,7 @@ type Executable struct {
 
 	running sync.RWMutex // held for reading by runs, for writing by Finalize
 	session *ort.DynamicAdvancedSession
+	unused  *block // what a graph without inputs is fed
 }
 
 var _ compute.Executable = (*Executable)(nil)
@@ -46,7 +48,7 @@ func newExecutable(backend *Backend, name string, m *model) (*Executable, error)
 	if err := configure(options, backend.options); err != nil {
 		return nil, err
 	}
-	session, err := ort.NewDynamicAdvancedSessionWithONNXData(m.bytes, m.inputNames, m.outputNames, options)
+	session, err := ort.NewDynamicAdvancedSessionWithONNXData(m.bytes, m.inputNames(), m.outputNames(), options)
 	if err != nil {
 		if lacksKernel(err) {
 			return nil, fmt.Errorf("%w: graph %q: %w", compute.ErrNotImplemented, name, err)
@@ -55,6 +57,10 @@ func newExecutable(backend *Backend, name string, m *model) (*Executable, error)
 	}
 	m.bytes = nil
 	e := &Executable{backend: backend, name: name, model: m, session: session}
+	if e.unused, err = newBlock(shapes.Make(dtypes.Int32, 1)); err != nil {
+		session.Destroy()
+		return nil, err
+	}
 	e.wantOutputs(1)
 	runtime.SetFinalizer(e, (*Executable).Finalize)
 	return e, nil
@@ -86,7 +92,7 @@ func lacksKernel(err error) bool {
 
 // wantOutputs tells the recycler about the outputs of one run, or, with -1, that they are no longer needed.
 func (e *Executable) wantOutputs(sign int) {
-	for _, shape := range e.model.outputShapes {
+	for _, shape := range e.model.results {
 		if !shape.IsDynamic() {
 			e.backend.memory.want(blockKey(shape), sign)
 		}
@@ -103,16 +109,17 @@ func (e *Executable) Finalize() {
 	runtime.SetFinalizer(e, nil)
 	e.session.Destroy()
 	e.session = nil
+	e.unused.free()
 	e.wantOutputs(-1)
 }
 
 // Inputs returns the names and shapes of the parameters.
 func (e *Executable) Inputs() ([]string, []shapes.Shape) {
-	return e.model.parameterName, e.model.inputShapes
+	return e.model.parameterNames, e.model.parameters
 }
 
 // Outputs returns the shapes of the results.
-func (e *Executable) Outputs() []shapes.Shape { return e.model.outputShapes }
+func (e *Executable) Outputs() []shapes.Shape { return e.model.results }
 
 // Execute runs the graph. Memory of donated inputs serves later outputs.
 func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.DeviceNum) ([]compute.Buffer, error) {
@@ -121,43 +128,41 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.D
 	if e.session == nil {
 		return nil, fmt.Errorf("graph %q was finalised", e.name)
 	}
-	if len(inputs) != len(e.model.inputShapes) {
-		return nil, fmt.Errorf("graph %q takes %d inputs, got %d", e.name, len(e.model.inputShapes), len(inputs))
+	if len(inputs) != len(e.model.parameters) {
+		return nil, fmt.Errorf("graph %q takes %d inputs, got %d", e.name, len(e.model.parameters), len(inputs))
 	}
 	defer runtime.KeepAlive(inputs)
 	in, err := e.inputValues(inputs)
 	if err != nil {
 		return nil, err
 	}
-	if len(inputs) == 0 {
-		unused, err := newBlock(shapes.Make(dtypes.Int32, 1))
-		if err != nil {
-			return nil, err
+	blocks := make([]*block, len(e.model.results))
+	recycle := func() {
+		for _, b := range blocks {
+			if b != nil {
+				e.backend.memory.put(b)
+			}
 		}
-		defer unused.free()
-		in = append(in, unused.value)
 	}
-	blocks := make([]*block, len(e.model.outputShapes))
 	out := make([]ort.Value, len(blocks))
-	for i, shape := range e.model.outputShapes {
+	for i, shape := range e.model.results {
 		if shape.IsDynamic() {
 			continue
 		}
 		if blocks[i], err = e.backend.memory.get(shape); err != nil {
 			return nil, err
 		}
-		out[i] = blocks[i].value
+		if out[i], err = blocks[i].as(e.model.outputs[i].dims); err != nil {
+			recycle()
+			return nil, err
+		}
 	}
 	if err := e.session.Run(in, out); err != nil {
-		for _, b := range blocks {
-			if b != nil {
-				e.backend.memory.put(b)
-			}
-		}
+		recycle()
 		return nil, fmt.Errorf("run graph %q: %w", e.name, err)
 	}
 	results := make([]compute.Buffer, len(blocks))
-	for i, shape := range e.model.outputShapes {
+	for i, shape := range e.model.results {
 		if blocks[i] == nil {
 			if blocks[i], shape, err = e.adopt(out[i], shape); err != nil {
 				return nil, err
@@ -175,23 +180,43 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.D
 	return results, nil
 }
 
+// inputValues returns the buffers as the session's inputs want them.
 func (e *Executable) inputValues(inputs []compute.Buffer) ([]ort.Value, error) {
-	values := make([]ort.Value, len(inputs), len(inputs)+1)
+	memory := make([]*block, len(inputs))
 	for i, input := range inputs {
 		buffer, ok := input.(*Buffer)
 		if !ok {
 			return nil, fmt.Errorf("input %d of graph %q is a %T, a buffer of another backend", i, e.name, input)
 		}
-		memory, err := buffer.held()
-		if err != nil {
-			return nil, fmt.Errorf("input %d of graph %q: %w", i, e.name, err)
-		}
-		if want := e.model.inputShapes[i]; want.DType != buffer.shape.DType || want.Rank() != buffer.shape.Rank() {
+		want := e.model.parameters[i]
+		if want.DType != buffer.shape.DType || !sameDims(want.Dimensions, buffer.shape.Dimensions) {
 			return nil, fmt.Errorf("input %d of graph %q has shape %s, want %s", i, e.name, buffer.shape, want)
 		}
-		values[i] = memory.value
+		var err error
+		if memory[i], err = buffer.held(); err != nil {
+			return nil, fmt.Errorf("input %d of graph %q: %w", i, e.name, err)
+		}
+	}
+	values := make([]ort.Value, len(e.model.inputs))
+	for k, input := range e.model.inputs {
+		from, dims := e.unused, input.dims
+		if input.index >= 0 {
+			from = memory[input.index]
+			if dims == nil {
+				dims = inputs[input.index].(*Buffer).shape.Dimensions
+			}
+		}
+		var err error
+		if values[k], err = from.as(dims); err != nil {
+			return nil, err
+		}
 	}
 	return values, nil
+}
+
+// sameDims compares dimensions, of which those wanted may be dynamic.
+func sameDims(want, got []int) bool {
+	return slices.EqualFunc(want, got, func(w, g int) bool { return w == g || w == shapes.DynamicDim })
 }
 
 // adopt copies an output whose shape was only known after the run.

@@ -2,6 +2,7 @@ package ortengine
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -14,33 +15,34 @@ import (
 // equal runs give equal bits.
 const alignment = 64
 
-// block is memory of Go's that ONNX Runtime reads and writes as a tensor of a fixed type and shape.
+// block is memory of Go's that ONNX Runtime reads and writes as a tensor, under one or several shapes.
 type block struct {
-	key   string
-	flat  any // []T over the same memory
+	key    string
+	memory []byte
+	flat   any // []T over the same memory
+	dtype  dtypes.DType
+
+	mu    sync.Mutex
+	views []view
+}
+
+// view is a block seen as a tensor of certain dimensions.
+type view struct {
+	dims  []int
 	value *ort.CustomDataTensor
 }
 
 func blockKey(shape shapes.Shape) string { return fmt.Sprint(int(shape.DType), shape.Dimensions) }
 
 func newBlock(shape shapes.Shape) (*block, error) {
-	elementType, found := elementTypes[shape.DType]
-	if !found {
+	if _, found := elementTypes[shape.DType]; !found {
 		return nil, fmt.Errorf("ONNX Runtime has no tensors of type %s", shape.DType)
 	}
-	size := int(shape.ByteSize())
-	memory := make([]byte, max(size, 1)+alignment)
+	size := max(int(shape.ByteSize()), 1)
+	memory := make([]byte, size+alignment)
 	skip := (alignment - int(uintptr(unsafe.Pointer(&memory[0]))%alignment)) % alignment
-	memory = memory[skip : skip+max(size, 1)]
-	dims := make(ort.Shape, 0, max(shape.Rank(), 1))
-	for _, d := range borderShape(shape).Dimensions {
-		dims = append(dims, int64(d))
-	}
-	value, err := ort.NewCustomDataTensor(dims, memory, ort.TensorElementDataType(elementType))
-	if err != nil {
-		return nil, fmt.Errorf("make an ONNX Runtime tensor of shape %s: %w", shape, err)
-	}
-	b := &block{key: blockKey(shape), value: value}
+	memory = memory[skip : skip+size : skip+size]
+	b := &block{key: blockKey(shape), memory: memory, dtype: shape.DType}
 	if shape.Size() == 0 {
 		b.flat = dtypes.MakeAnySlice(shape.DType, 0)
 	} else {
@@ -49,9 +51,38 @@ func newBlock(shape shapes.Shape) (*block, error) {
 	return b, nil
 }
 
-func (b *block) bytes() []byte { return b.value.GetData() }
+// as returns the block as a tensor of the given dimensions, none for a scalar; it stays the block's.
+func (b *block) as(dims []int) (*ort.CustomDataTensor, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range b.views {
+		if slices.Equal(v.dims, dims) {
+			return v.value, nil
+		}
+	}
+	shape := make(ort.Shape, 0, max(len(dims), 1))
+	for _, d := range dims {
+		shape = append(shape, int64(d))
+	}
+	if len(dims) == 0 {
+		shape = append(shape, 1)
+	}
+	value, err := ort.NewCustomDataTensor(shape, b.memory, ort.TensorElementDataType(elementTypes[b.dtype]))
+	if err != nil {
+		return nil, fmt.Errorf("make an ONNX Runtime tensor of shape %v: %w", dims, err)
+	}
+	b.views = append(b.views, view{slices.Clone(dims), value})
+	return value, nil
+}
 
-func (b *block) free() { b.value.Destroy() }
+func (b *block) free() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range b.views {
+		v.value.Destroy()
+	}
+	b.views = nil
+}
 
 // recycler keeps blocks that are no longer needed for the next output of the same type and shape. It keeps no more of a kind
 // than the executables that are alive return in one run.
