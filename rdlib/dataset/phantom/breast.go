@@ -32,10 +32,12 @@ type Breast struct {
 	Tissue    Tissue  `json:"tissue"`
 	Benign    Lesion  `json:"benign"`
 	Malignant Lesion  `json:"malignant"`
+	// Atypical is the probability that a lesion looks as the other class's lesions do: no reader can tell these.
+	Atypical float64 `json:"atypical"`
 	// Faint is the probability that a lesion is hardly darker than its surroundings, by FaintContrast dB.
 	Faint         float64 `json:"faint"`
 	FaintContrast Normal  `json:"faint_contrast"`
-	// Mimic is the probability that a normal image holds a fat lobule that resembles a lesion, of MimicContrast dB.
+	// Mimic is the probability that a normal image holds something that resembles a benign lesion, of MimicContrast dB.
 	Mimic         float64 `json:"mimic"`
 	MimicContrast Normal  `json:"mimic_contrast"`
 }
@@ -46,68 +48,69 @@ var DefaultBreast = Breast{
 	Tissue:  defaultTissue,
 	Benign: Lesion{
 		HalfWidth:     Normal{0.16, 0.05, 0.06, 0.28},
-		Aspect:        Normal{0.64, 0.15, 0.35, 1.2},
-		Irregularity:  Normal{0.15, 0.2, 0, 1},
+		Aspect:        Normal{0.63, 0.14, 0.35, 1.2},
+		Irregularity:  Normal{0.12, 0.17, 0, 1},
 		Spicules:      Normal{-2, 2, 0, 8},
-		Contrast:      Normal{15, 4, 5, 28},
+		Contrast:      Normal{15, 4, 6, 28},
 		Edge:          Normal{0.10, 0.05, 0.03, 0.35},
-		Posterior:     Normal{5, 4, -8, 12},
+		Posterior:     Normal{6, 3.5, -6, 13},
 		Rim:           Normal{2, 2, 0, 6},
 		Halo:          Normal{0, 1.5, 0, 4},
 		Heterogeneity: Normal{2, 1, 0, 5},
 		Calcium:       Normal{-1, 1.5, 0, 6},
 		Tilt:          Normal{0, 0.15, -0.5, 0.5},
-		Depth:         Uniform{0.25, 0.6},
+		Depth:         Uniform{0.28, 0.55},
 	},
 	Malignant: Lesion{
-		HalfWidth:     Normal{0.17, 0.05, 0.06, 0.28},
-		Aspect:        Normal{1.02, 0.22, 0.45, 1.6},
-		Irregularity:  Normal{0.6, 0.25, 0, 1},
+		HalfWidth:     Normal{0.16, 0.05, 0.06, 0.28},
+		Aspect:        Normal{1, 0.2, 0.5, 1.6},
+		Irregularity:  Normal{0.6, 0.22, 0, 1},
 		Spicules:      Normal{5, 4, 0, 12},
-		Contrast:      Normal{13, 4, 5, 28},
+		Contrast:      Normal{14, 4, 6, 28},
 		Edge:          Normal{0.18, 0.08, 0.03, 0.45},
-		Posterior:     Normal{-8, 5, -18, 6},
+		Posterior:     Normal{-10, 4.5, -20, 4},
 		Rim:           Normal{0.5, 1, 0, 6},
 		Halo:          Normal{2, 1.5, 0, 5},
 		Heterogeneity: Normal{3.5, 1.2, 0, 6},
 		Calcium:       Normal{1, 2, 0, 8},
 		Tilt:          Normal{0, 0.3, -0.8, 0.8},
-		Depth:         Uniform{0.25, 0.6},
+		Depth:         Uniform{0.28, 0.55},
 	},
-	Faint:         0.1,
+	Atypical:      0.12,
+	Faint:         0.12,
 	FaintContrast: Normal{6, 1.5, 3, 9},
-	Mimic:         0.3,
-	MimicContrast: Normal{8, 3, 3, 15},
+	Mimic:         0.25,
+	MimicContrast: Normal{11, 3, 5, 18},
 }
 
 var defaultScanner = Scanner{
 	AxialBlur:   Uniform{0.5, 0.7},
 	LateralBlur: Uniform{0.65, 1.1},
 	Divergence:  Uniform{0.2, 0.9},
-	Looks:       3,
-	Range:       Uniform{46, 60},
-	Level:       Uniform{0.46, 0.62},
-	Attenuation: Uniform{0, 20},
-	Vignette:    Uniform{0, 8},
+	Looks:       4,
+	Range:       Uniform{47, 59},
+	Level:       Uniform{0.48, 0.61},
+	Attenuation: Uniform{1, 17},
+	Vignette:    Uniform{0, 6},
 }
 
 var defaultTissue = Tissue{
 	Skin:        Uniform{0.02, 0.05},
-	Fat:         Uniform{0.12, 0.3},
-	Gland:       Uniform{0.55, 0.85},
-	Undulation:  Uniform{0.02, 0.07},
+	Fat:         Uniform{0.12, 0.25},
+	Gland:       Uniform{0.65, 0.9},
+	Undulation:  Uniform{0.02, 0.06},
 	SkinLevel:   Uniform{5, 11},
-	FatLevel:    Uniform{-9, -3},
-	GlandLevel:  Uniform{-3, 3},
-	MuscleLevel: Uniform{-13, -5},
-	Septa:       Uniform{8, 15},
-	Fibres:      Uniform{10, 17},
-	Mottle:      Uniform{3, 6},
-	Lobules:     Normal{3.5, 2.5, 0, 9},
-	LobuleSize:  Uniform{0.04, 0.11},
-	LobuleDepth: Uniform{3, 9},
-	Shadows:     Normal{1.2, 1.2, 0, 4},
-	ShadowDepth: Uniform{2, 9},
+	FatLevel:    Uniform{-7, -2},
+	GlandLevel:  Uniform{-2, 2},
+	MuscleLevel: Uniform{-11, -5},
+	Septa:       Uniform{6, 13},
+	Fibres:      Uniform{8, 14},
+	Mottle:      Uniform{2.5, 5},
+	Lobules:     Normal{3, 2, 0, 8},
+	LobuleSize:  Uniform{0.03, 0.09},
+	LobuleDepth: Uniform{3, 8},
+	Shadows:     Normal{0.9, 0.9, 0, 3},
+	ShadowDepth: Uniform{2, 8},
 }
 
 // breastClasses in the order of their folders.
@@ -132,19 +135,27 @@ func (b Breast) draw(class, size int, rng *rand.Rand) *image.Gray {
 	s := newScene(size, b.Tissue, rng)
 	switch breastClasses[class] {
 	case "benign":
-		b.lesion(s, b.Benign)
+		b.lesion(s, b.typical(rng, b.Benign, b.Malignant))
 	case "malignant":
-		b.lesion(s, b.Malignant)
+		b.lesion(s, b.typical(rng, b.Malignant, b.Benign))
 	case "normal":
 		if rng.Float64() < b.Mimic {
 			mimic := b.Benign
 			mimic.Contrast = b.MimicContrast
 			mimic.Edge = Normal{0.3, 0.1, 0.1, 0.5}
-			mimic.Posterior, mimic.Rim, mimic.Calcium = Normal{0, 2, -5, 5}, Normal{}, Normal{}
+			mimic.Posterior, mimic.Rim, mimic.Calcium = Normal{2, 3, -5, 8}, Normal{}, Normal{}
 			b.lesion(s, mimic)
 		}
 	}
 	return b.Scanner.scan(s.echo, size, rng)
+}
+
+// typical chooses whose looks a lesion has.
+func (b Breast) typical(rng *rand.Rand, own, other Lesion) Lesion {
+	if rng.Float64() < b.Atypical {
+		return other
+	}
+	return own
 }
 
 // lesion adds a lesion somewhere in the scene.
@@ -164,7 +175,7 @@ func (b Breast) lesion(s *scene, l Lesion) {
 			halfWidth: width, halfHeight: width * aspect, tilt: l.Tilt.draw(rng),
 			shape: newOutline(rng, Outline{
 				Lobulation: 0.05 + 0.08*irregularity, Angles: 0.2 * irregularity,
-				Spicules: int(math.Round(l.Spicules.draw(rng))), Ray: 0.25 + 0.5*irregularity,
+				Spicules: int(math.Round(l.Spicules.draw(rng))), Ray: 0.2 + 0.4*irregularity,
 			}),
 		},
 		edge: l.Edge.draw(rng), rim: l.Rim.draw(rng), halo: l.Halo.draw(rng), heterogeneity: l.Heterogeneity.draw(rng),
