@@ -1,0 +1,248 @@
+package phantom
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"image"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"rd/rdlib/dataset"
+)
+
+// files reads a folder into memory.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err != nil || info.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(dir, path)
+		all[filepath.ToSlash(rel)] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func generate(t *testing.T, write func(string, Options) error, o Options) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "phantom")
+	if err := write(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var kinds = map[string]struct {
+	write     func(string, Options) error
+	generator generator
+}{
+	"breast":   {BreastUltrasound, breastGenerator},
+	"pretrain": {UltrasoundPretrain, pretrainGenerator},
+}
+
+func TestFolderIsMarkedAndOpens(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			dir := generate(t, kind.write, Options{PerClass: 3, Size: 40, Seed: 11})
+			d, err := dataset.Open(context.Background(), dir, dataset.Options{Strict: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(d.Classes, kind.generator.classes) || len(d.Items) != 3*len(d.Classes) {
+				t.Errorf("%v, %d items", d.Classes, len(d.Items))
+			}
+			if d.Phantom == nil || d.Phantom.Generator != kind.generator.name || d.Phantom.Seed != 11 || d.Phantom.Version != 1 {
+				t.Fatalf("marker %+v", d.Phantom)
+			}
+			var parameters struct {
+				Size   int
+				Counts []int
+				Model  json.RawMessage
+			}
+			if err := json.Unmarshal(d.Phantom.Parameters, &parameters); err != nil || parameters.Size != 40 || len(parameters.Counts) != len(d.Classes) || len(parameters.Model) < 100 {
+				t.Errorf("parameters %s (%v)", d.Phantom.Parameters, err)
+			}
+			if !strings.Contains(d.Summary(), "phantom") {
+				t.Error(d.Summary())
+			}
+			img, err := dataset.Decode(d.Path(0), dataset.DecodeLimits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if grey, ok := img.(*image.Gray); !ok || grey.Rect.Size() != image.Pt(40, 40) {
+				t.Errorf("%T of %v", img, img.Bounds())
+			}
+			if _, err := dataset.ContactSheet(d, 2, 32); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The files depend on the options alone: not on the run, nor on the number of processors.
+func TestFilesAreReproducible(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			o := Options{PerClass: 3, Size: 32, Seed: 5}
+			first := files(t, generate(t, kind.write, o))
+			old := runtime.GOMAXPROCS(1)
+			again := files(t, generate(t, kind.write, o))
+			runtime.GOMAXPROCS(old)
+			if len(first) != 1+3*len(kind.generator.classes) {
+				t.Errorf("%d files", len(first))
+			}
+			for path, data := range first {
+				if again[path] != data {
+					t.Errorf("%s differs", path)
+				}
+			}
+			o.PerClass = 5
+			for path, data := range files(t, generate(t, kind.write, o)) {
+				if old, ok := first[path]; ok && old != data && path != dataset.PhantomFile {
+					t.Errorf("%s changed when more images were asked for", path)
+				}
+			}
+			o.Seed = 6
+			seen := map[string]string{}
+			for path, data := range files(t, generate(t, kind.write, o)) {
+				if first[path] == data {
+					t.Errorf("%s is the same under another seed", path)
+				}
+				if other, ok := seen[data]; ok {
+					t.Errorf("%s and %s are the same image", path, other)
+				}
+				seen[data] = path
+			}
+		})
+	}
+}
+
+// The teacher's images and the student's have no stream in common, even under one seed.
+func TestGeneratorsAreApart(t *testing.T) {
+	o := Options{Size: 32, Seed: 1}
+	none := slices.Index(pretrainClasses, "none")
+	for i := range 20 {
+		if bytes.Equal(breastGenerator.image(o, 2, i).Pix, pretrainGenerator.image(o, none, i).Pix) {
+			t.Errorf("image %d is the same", i)
+		}
+	}
+}
+
+func TestCountsAndFolders(t *testing.T) {
+	dir := generate(t, BreastUltrasound, Options{Counts: []int{4, 3, 2}, Size: 32})
+	d, err := dataset.Open(context.Background(), dir, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]int, 3)
+	for _, item := range d.Items {
+		got[item.Label]++
+	}
+	if !slices.Equal(got, []int{4, 3, 2}) {
+		t.Errorf("%v", got)
+	}
+	before := files(t, dir)
+	if err := BreastUltrasound(dir, Options{Counts: []int{4, 3, 2}, Size: 32}); err != nil {
+		t.Errorf("the same phantom again: %v", err)
+	}
+	if after := files(t, dir); len(after) != len(before) {
+		t.Errorf("%d files, %d before", len(after), len(before))
+	}
+	for name, write := range map[string]func() error{
+		"another phantom": func() error { return BreastUltrasound(dir, Options{Counts: []int{4, 3, 2}, Size: 32, Seed: 1}) },
+		"not empty":       func() error { return BreastUltrasound(filepath.Join(dir, "benign"), Options{PerClass: 2}) },
+	} {
+		if err := write(); err == nil || !strings.Contains(err.Error(), "new folder") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if leftovers, _ := filepath.Glob(filepath.Join(filepath.Dir(dir), ".*")); len(leftovers) > 0 {
+		t.Errorf("left behind: %v", leftovers)
+	}
+	empty := t.TempDir()
+	if err := BreastUltrasound(empty, Options{PerClass: 2, Size: 32}); err != nil {
+		t.Errorf("into an empty folder: %v", err)
+	}
+}
+
+func TestOptionsRefused(t *testing.T) {
+	for _, o := range []Options{{PerClass: -1}, {Size: 8}, {Size: 5000}, {Counts: []int{1, 2}}, {Counts: []int{1, 2, 0}}} {
+		dir := filepath.Join(t.TempDir(), "x")
+		if err := BreastUltrasound(dir, o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%+v left a folder", o)
+		}
+	}
+}
+
+// Images are neither black nor white nor flat, in every class and at every size, so that a scanner setting gone wrong shows.
+func TestImagesHaveContrast(t *testing.T) {
+	for name, kind := range kinds {
+		for class, className := range kind.generator.classes {
+			for _, size := range []int{32, 64, 128} {
+				sum, squares := 0.0, 0.0
+				for i := range 3 {
+					for _, v := range kind.generator.image(Options{Size: size, Seed: 1}, class, i).Pix {
+						sum += float64(v)
+						squares += float64(v) * float64(v)
+					}
+				}
+				n := float64(3 * size * size)
+				mean := sum / n
+				variance := squares/n - mean*mean
+				if mean < 50 || mean > 200 || variance < 15*15 || variance > 80*80 {
+					t.Errorf("%s/%s at %d pixels: mean %.0f, variance %.0f", name, className, size, mean, variance)
+				}
+			}
+		}
+	}
+}
+
+// Lesions are darker than the tissue around them unless they are faint, and lie where they can be seen.
+func TestLesionsAreDark(t *testing.T) {
+	b := DefaultBreast
+	b.Faint, b.Atypical = 0, 0
+	for _, l := range []Lesion{b.Benign, b.Malignant} {
+		for seed := range uint64(20) {
+			s := newScene(64, b.Tissue, rand.New(rand.NewPCG(seed, 1)))
+			before := slices.Clone(s.echo)
+			b.lesion(s, l)
+			darker := 0
+			for i := range before {
+				if s.echo[i] < before[i]-3 {
+					darker++
+				}
+			}
+			if darker < 20 {
+				t.Errorf("seed %d: %d pixels are darker", seed, darker)
+			}
+		}
+	}
+}
+
+// BenchmarkImage draws one image on one goroutine.
+func BenchmarkImage(b *testing.B) {
+	for name, size := range map[string]int{"64": 64, "96": 96} {
+		b.Run(name, func(b *testing.B) {
+			o := Options{Size: size, Seed: 1}
+			for i := 0; b.Loop(); i++ {
+				breastGenerator.image(o, i%3, i)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+}
