@@ -1,5 +1,7 @@
 package ortengine
 
+import "slices"
+
 // batchLast lays x [n, c, h, w] out as [c, h·w, n].
 func (f *Function) batchLast(x *node) *node {
 	d := dimsOf(x)
@@ -70,33 +72,48 @@ func (c convolution) covered() []int {
 
 // pick selects entries of the middle axis of x [c, pixels, n]; those outside are 0.
 func (f *Function) pick(x *node, pixels []int) *node {
+	if slices.Contains(pixels, outside) {
+		return f.pickFrom(f.withOutside(x, 0), pixels, dimsOf(x)[1])
+	}
+	return f.pickFrom(x, pixels, outside)
+}
+
+// withOutside adds one entry to the middle axis of x [c, pixels, n], of the given value.
+func (f *Function) withOutside(x *node, value float32) *node {
+	d := dimsOf(x)
+	inputs := []*node{x, f.ints(0, 0, 0, 0, 1, 0)}
+	if value != 0 {
+		inputs = append(inputs, f.constant([]float32{value}))
+	}
+	return f.op("Pad", []int{d[0], d[1] + 1, d[2]}, inputs)
+}
+
+// pickFrom selects entries of the middle axis of x; that at index zero stands for those outside.
+func (f *Function) pickFrom(x *node, pixels []int, zero int) *node {
 	d := dimsOf(x)
 	indices := make([]int64, len(pixels))
-	padded := x
 	for i, p := range pixels {
 		indices[i] = int64(p)
 		if p == outside {
-			indices[i] = int64(d[1])
-			if padded == x {
-				padded = f.pad(x, []int{0, 0, 0}, []int{0, 1, 0})
-			}
+			indices[i] = int64(zero)
 		}
 	}
-	return f.op("Gather", []int{d[0], len(pixels), d[2]}, []*node{padded, f.constant(indices, len(indices))}, intAttr("axis", 1))
+	return f.op("Gather", []int{d[0], len(pixels), d[2]}, []*node{x, f.constant(indices, len(indices))}, intAttr("axis", 1))
 }
 
 // scatter is the transpose of columns: it adds up, for every input pixel, the values of all windows that cover it:
 // [c·kh·kw, oh·ow·n] → [c, h·w, n].
 func (f *Function) scatter(c convolution, columns *node) *node {
-	covering := make([][]int, c.h*c.w)
+	covering, covered := make([][]int, c.h*c.w), c.covered()
 	most := 0
-	for i, pixel := range c.covered() {
+	for i, pixel := range covered {
 		if pixel != outside {
 			covering[pixel] = append(covering[pixel], i)
 			most = max(most, len(covering[pixel]))
 		}
 	}
 	values := f.reshape(columns, c.c, c.taps()*c.pixels(), c.n)
+	padded := f.withOutside(values, 0)
 	var terms []*node
 	for k := range max(most, 1) {
 		pixels := make([]int, len(covering))
@@ -106,7 +123,11 @@ func (f *Function) scatter(c convolution, columns *node) *node {
 				pixels[p] = entries[k]
 			}
 		}
-		terms = append(terms, f.pick(values, pixels))
+		if slices.Contains(pixels, outside) {
+			terms = append(terms, f.pickFrom(padded, pixels, len(covered)))
+		} else {
+			terms = append(terms, f.pickFrom(values, pixels, outside))
+		}
 	}
 	return f.sum(terms...)
 }

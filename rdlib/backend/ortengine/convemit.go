@@ -9,8 +9,12 @@ import (
 // A weight gradient is fastest as one matrix product. The matrices have the batch innermost, as [channels, pixels, batch]: rows
 // of the batch are then copied whole, and getting there and back is a plain transposition.
 
-// fewPixels is the output size per image up to which a product over the whole batch beats Conv.
-const fewPixels = 16
+// fewPixels is the output size per image up to which a product over the whole batch beats Conv; veryFewPixels the one up to
+// which adding up the windows' gradients beats a product with the turned kernel.
+const (
+	fewPixels     = 64
+	veryFewPixels = 16
+)
 
 func (c convolution) attributes() []*protos.AttributeProto {
 	return []*protos.AttributeProto{
@@ -79,12 +83,12 @@ func (f *Function) convInputGradient(c convolution, kernel, dy *node) *node {
 		}
 		return f.transposedConvolution(c, kernel, dy)
 	}
-	if c.pixels() <= fewPixels || c.strided() {
+	switch {
+	case c.pixels() <= veryFewPixels || c.strided():
 		columns := f.gemm(f.reshape(kernel, c.o, c.c*c.taps()), f.rows(dy), true, false)
 		return f.batchFirst(f.scatter(c, columns), c.inputDims())
-	}
-	if isConvolution {
-		return f.op("Conv", c.inputDims(), []*node{dy, f.turnedKernel(kernel)}, turned.attributes()...)
+	case isConvolution:
+		return f.convForward(turned, dy, f.turnedKernel(kernel))
 	}
 	return f.transposedConvolution(c, kernel, dy)
 }

@@ -1,35 +1,50 @@
 package ortengine
 
 import (
-	"slices"
+	"math"
 
 	"github.com/gomlx/compute"
+	protos "github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 )
 
-// SelectAndScatterMax adds, for each window of x, the source's value to the first largest element: the gradient of max pooling.
-// Windows may overlap.
+// SelectAndScatterMax adds, for each window of x, the source's value to the first largest element: the gradient of max
+// pooling. Windows may overlap.
+//
+// ONNX Runtime's MaxPool is slow when asked where the maxima are, and scattering is slow as well. So the windows' elements are
+// compared with the maximum, tap after tap; the first equal one takes the source's value and leaves zero for those after it.
 func (f *Function) SelectAndScatterMax(x, source compute.Value, window, strides []int, paddings [][2]int) (compute.Value, error) {
 	nodes, ok := nodesOf(x, source)
 	if !ok || dtypeOf(nodes[0]) != dtypes.Float32 || len(window) != 4 || window[0] != 1 || window[1] != 1 {
 		return f.Function.SelectAndScatterMax(x, source, window, strides, paddings)
 	}
 	n, dy := nodes[0], nodes[1]
-	pads := make([][2]int, 4)
-	copy(pads, paddings)
+	d, pooledDims := dimsOf(n), dimsOf(dy)
 	if len(strides) == 0 {
 		strides = window
 	}
-	d := dimsOf(n)
-	pooled := f.op("MaxPool", dimsOf(dy), []*node{n}, intsAttr("kernel_shape", window[2:]...), intsAttr("strides", strides[2:]...),
-		intsAttr("pads", pads[2][0], pads[3][0], pads[2][1], pads[3][1]))
-	// The second output is the position in the whole tensor.
-	position := f.further(pooled, shapes.Make(dtypes.Int64, dimsOf(dy)...))
-	size := d[0] * d[1] * d[2] * d[3]
-	zeros := f.op("Expand", []int{size}, []*node{f.floats(0), f.ints(size)})
-	dx := f.op("ScatterElements", []int{size}, []*node{zeros, f.flat(position), f.flat(dy)}, intAttr("axis", 0), stringAttr("reduction", "add"))
-	return f.reshape(dx, slices.Clone(d)...), nil
+	c := convolution{n: d[0], c: d[1], h: d[2], w: d[3], o: d[1], kh: window[2], kw: window[3], oh: pooledDims[2], ow: pooledDims[3],
+		stride: [2]int(strides[2:]), dilation: [2]int{1, 1}, groups: 1}
+	for i := range paddings {
+		if i >= 2 {
+			c.before[i-2], c.after[i-2] = paddings[i][0], paddings[i][1]
+		}
+	}
+	pooled := f.op("MaxPool", pooledDims, []*node{n}, intsAttr("kernel_shape", c.kh, c.kw), intsAttr("strides", c.stride[:]...),
+		intsAttr("pads", c.before[0], c.before[1], c.after[0], c.after[1]))
+	largest, rest := f.batchLast(pooled), f.batchLast(dy)
+	pixels, covered := c.pixels(), c.covered()
+	input := f.withOutside(f.batchLast(n), -math.MaxFloat32)
+	var taps []*node
+	for tap := range c.taps() {
+		value := f.pickFrom(input, covered[tap*pixels:(tap+1)*pixels], c.h*c.w)
+		equal := f.AddCustomNode("Equal", []*node{value, largest}, shapes.Make(dtypes.Bool, dimsOf(value)...))
+		chosen := f.AddCustomNode("Cast", []*node{equal}, shapes.Make(dtypes.Float32, dimsOf(value)...))
+		fieldsOf(chosen).attributes = []*protos.AttributeProto{intAttr("to", int(protos.TensorProto_FLOAT))}
+		share := f.mul(rest, chosen)
+		rest = f.sub(rest, share)
+		taps = append(taps, share)
+	}
+	return f.batchFirst(f.scatter(c, f.concat(1, taps...)), d), nil
 }
-
-func (f *Function) flat(n *node) *node { return f.reshape(n, fieldsOf(n).shape.Size()) }
