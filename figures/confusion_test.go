@@ -1,9 +1,11 @@
 package figures
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"rd/rdlib/record"
 )
@@ -27,9 +29,18 @@ func TestConfusionMatrix(t *testing.T) {
 	if err := ConfusionMatrix(result, base); err != nil {
 		t.Fatal(err)
 	}
+	again := filepath.Join(t.TempDir(), "again")
+	time.Sleep(1100 * time.Millisecond) // a date in the file would differ now
+	if err := ConfusionMatrix(result, again); err != nil {
+		t.Fatal(err)
+	}
 	for _, ext := range []string{".pdf", ".svg", ".png"} {
-		if info, err := os.Stat(base + ext); err != nil || info.Size() < 1000 {
-			t.Errorf("%s: %v", ext, err)
+		first, err := os.ReadFile(base + ext)
+		if err != nil || len(first) < 1000 {
+			t.Errorf("%s: %d bytes, %v", ext, len(first), err)
+		}
+		if second, err := os.ReadFile(again + ext); err != nil || !bytes.Equal(first, second) {
+			t.Errorf("%s: drawn twice, the files differ (%v)", ext, err)
 		}
 	}
 }

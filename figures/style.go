@@ -6,11 +6,21 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"time"
 
+	"codeberg.org/go-pdf/fpdf"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 )
+
+// Equal figures are equal files: a PDF bears no date of its making, and its parts have a fixed order.
+func init() {
+	epoch := time.Unix(0, 0).UTC()
+	fpdf.SetDefaultCreationDate(epoch)
+	fpdf.SetDefaultModificationDate(epoch)
+	fpdf.SetDefaultCatalogSort(true)
+}
 
 // Column widths of a two-column paper.
 const (

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"rd/rdlib/backend"
+	"rd/rdlib/backend/ortengine"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
 	"rd/rdlib/record"
@@ -34,7 +35,8 @@ type BenchResult struct {
 	SecondsPerStep float64   `json:"seconds_per_step"` // median
 	All            []float64 `json:"all"`
 	PeakRSSMiB     float64   `json:"peak_rss_mib"`
-	Profile        []string  `json:"profile,omitempty"`
+	// Profile says where the time of the step went; nil unless asked for.
+	Profile *ortengine.Profile `json:"profile,omitempty"`
 }
 
 // benchTeacher stands for a DenseNet-121's last map, a common teacher.
@@ -87,11 +89,19 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("benchmark of %s: %w", o.Student, err)
 	}
+	var profile *ortengine.Profile
+	if o.Profile != "" {
+		profiles, err := ortengine.ReadProfiles(o.Profile)
+		if err != nil {
+			return nil, err
+		}
+		profile = &profiles[0]
+	}
 	sorted := slices.Sorted(slices.Values(all))
 	return &BenchResult{
 		Student: o.Student, Method: o.Method, Backend: backend.NameOf(b), BackendVersion: backend.VersionOf(b),
 		Size: o.Size, Batch: o.Batch, Threads: backend.ThreadsOf(b),
-		SecondsPerStep: sorted[len(sorted)/2], All: all, PeakRSSMiB: peakRSSMiB(),
+		SecondsPerStep: sorted[len(sorted)/2], All: all, PeakRSSMiB: peakRSSMiB(), Profile: profile,
 	}, nil
 }
 

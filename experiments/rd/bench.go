@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -26,10 +27,10 @@ func benchStepCommand() *cobra.Command {
 			fmt.Printf("%s, %s, %dx%d, batch %d, %s with %d threads: %.4f s a step (median of %d), peak memory %.0f MiB\n",
 				result.Student, result.Method, result.Size, result.Size, result.Batch, result.Backend, result.Threads,
 				result.SecondsPerStep, len(result.All), result.PeakRSSMiB)
-			for _, line := range result.Profile {
-				fmt.Println(line)
+			if result.Profile == nil {
+				return nil
 			}
-			return nil
+			return result.Profile.Write(os.Stdout)
 		},
 	}
 	f := cmd.Flags()
