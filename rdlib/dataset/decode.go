@@ -22,7 +22,8 @@ import (
 	_ "golang.org/x/image/webp"
 )
 
-// DecodeLimits bound what one file may cost; both are checked before any pixel is decoded. Zero means the default.
+// DecodeLimits bound what one file may cost; both are checked before any pixel is decoded, and so is a side of at most
+// 32768 pixels, because resizing takes memory in proportion to the sides. Zero means the default.
 type DecodeLimits struct {
 	Pixels int64 // width × height; default 64 Mi
 	Bytes  int64 // file size; default 256 MiB
@@ -31,6 +32,7 @@ type DecodeLimits struct {
 const (
 	defaultPixels = 64 << 20
 	defaultBytes  = 256 << 20
+	maxImageSide  = 1 << 15
 )
 
 func (l DecodeLimits) withDefaults() DecodeLimits {
@@ -112,6 +114,9 @@ func decodeBytes(path string, data []byte, limits DecodeLimits) (img image.Image
 	}
 	if int64(config.Width) > limits.Pixels/int64(config.Height) {
 		return nil, &ImageError{path, ErrTooLarge, fmt.Errorf("%d×%d pixels, the limit is %d pixels", config.Width, config.Height, limits.Pixels)}
+	}
+	if config.Width > maxImageSide || config.Height > maxImageSide {
+		return nil, &ImageError{path, ErrTooLarge, fmt.Errorf("%d×%d pixels, no side may have over %d", config.Width, config.Height, maxImageSide)}
 	}
 	img, _, err = image.Decode(bytes.NewReader(data))
 	if err != nil {

@@ -155,6 +155,7 @@ func TestDecodeErrorsNameTheFileAndRemedy(t *testing.T) {
 		{name: "many bytes.png", data: files["colour.png"], limits: DecodeLimits{Bytes: 20}, want: ErrTooLarge},
 		{name: "many pixels.png", data: files["colour.png"], limits: DecodeLimits{Pixels: 24*16 - 1}, want: ErrTooLarge},
 		{name: "bomb.png", data: pngHeader(100_000, 100_000), want: ErrTooLarge},
+		{name: "strip.png", data: pngHeader(1<<25, 1), want: ErrTooLarge},
 		{name: "bomb.bmp", data: bmpHeader(files["colour.bmp"], 1<<20, 1<<20), want: ErrTooLarge},
 		{name: "bomb.gif", data: gifHeader(files["palette.gif"], 65535, 65535), want: ErrTooLarge},
 		{name: "bomb.webp", data: riffFile("VP8X", make([]byte, 10), "VP8L", []byte{0x2f, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0}), want: ErrTooLarge},

@@ -61,6 +61,7 @@ func (p Preprocess) resize(img image.Image) *image.RGBA {
 	source := img.Bounds()
 	height, width := p.Height, p.Width
 	if p.Resize == ShortSideCrop {
+		source = middle(source)
 		if source.Dx() < source.Dy() {
 			width, height = p.ShortSide, p.ShortSide*source.Dy()/source.Dx()
 		} else {
@@ -80,6 +81,21 @@ func (p Preprocess) resize(img image.Image) *image.RGBA {
 	}
 	filter.Scale(target, scaled, img, source, draw.Src, nil)
 	return target
+}
+
+// middle cuts a strip down to maxAspect: the crop takes less, and scaling a strip's whole length would take memory
+// without bound.
+func middle(r image.Rectangle) image.Rectangle {
+	const maxAspect = 32
+	if most := maxAspect * r.Dy(); r.Dx() > most {
+		r.Min.X += (r.Dx() - most) / 2
+		r.Max.X = r.Min.X + most
+	}
+	if most := maxAspect * r.Dx(); r.Dy() > most {
+		r.Min.Y += (r.Dy() - most) / 2
+		r.Max.Y = r.Min.Y + most
+	}
+	return r
 }
 
 // centred is where a crop begins; halves go to the even number, as in torchvision.

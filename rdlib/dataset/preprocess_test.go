@@ -229,6 +229,29 @@ func TestResizeIsAntialiased(t *testing.T) {
 	}
 }
 
+// A strip as long as images may be takes no more time and memory than others, and keeps its middle.
+func TestResizeOfStrips(t *testing.T) {
+	for _, size := range []image.Point{{1, maxImageSide}, {maxImageSide, 1}, {3, 2000}} {
+		img := image.NewGray(image.Rectangle{Max: size})
+		for i := range img.Pix {
+			if at := float64(i) / float64(len(img.Pix)); at > 0.25 && at < 0.75 {
+				img.Pix[i] = 200
+			}
+		}
+		p := DefaultPreprocess(16, 20)
+		p.Resize, p.ShortSide = ShortSideCrop, 24
+		for _, v := range p.Pixels(img).Pix {
+			if v != 200 {
+				t.Fatalf("%v: value %d", size, v)
+			}
+		}
+		p.Resize, p.ShortSide = Stretch, 0
+		if n := len(p.Pixels(img).Pix); n != 16*20 {
+			t.Fatalf("%v: %d values", size, n)
+		}
+	}
+}
+
 func TestGreySixteenBit(t *testing.T) {
 	img := image.NewGray16(image.Rect(0, 0, 2, 1))
 	img.SetGray16(0, 0, color.Gray16{0x80ff})
