@@ -2,6 +2,8 @@ package rdlib
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
@@ -65,6 +67,11 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	method, err := distill.New(o.Method, nil)
 	if err != nil {
 		return nil, &UsageError{err}
+	}
+	if o.Profile != "" {
+		if err := os.MkdirAll(filepath.Dir(o.Profile), 0o755); err != nil {
+			return nil, fmt.Errorf("folder of the profile: %w", err)
+		}
 	}
 	b, err := openBackend(backend.Options{Name: o.Backend, Threads: o.Threads, Profile: o.Profile})
 	if err != nil {
