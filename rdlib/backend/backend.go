@@ -41,6 +41,7 @@ const Env = compute.ConfigEnvVar
 type Options struct {
 	Name    string // "": the environment variable's, else the first available
 	Threads int    // of an operation, on ONNX Runtime and Go; 0: one per processor
+	Spin    bool   // idle threads of ONNX Runtime wait awake: a little faster alone on a machine, much slower on a shared one
 	Profile string // prefix of the profile files ONNX Runtime writes when a session ends (see Profile); "": none
 }
 
@@ -83,7 +84,7 @@ func open(name string, o Options) (compute.Backend, error) {
 		if config != "" && config != "cpu" {
 			return nil, fmt.Errorf("backend %q: %s runs on the processor here and takes no configuration", name, ONNX)
 		}
-		return ortengine.New(ortengine.Options{Threads: o.Threads, Profile: o.Profile})
+		return ortengine.New(ortengine.Options{Threads: o.Threads, Spin: o.Spin, Profile: o.Profile})
 	case Go:
 		if config != "" {
 			return nil, fmt.Errorf("backend %q: %s takes no configuration", name, Go)

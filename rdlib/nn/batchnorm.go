@@ -2,6 +2,7 @@ package nn
 
 import (
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 )
 
@@ -12,7 +13,7 @@ import (
 //
 // It also returns the batch's mean and biased variance [channels]; no gradient flows through these two.
 func BatchNormTrain(x, gamma, beta *graph.Node, eps float64) (y, mean, variance *graph.Node) {
-	if supports(x, compute.OpTypeBatchNormForTraining) && supports(x, compute.OpTypeBatchNormGradient) {
+	if x.DType() == dtypes.Float32 && supports(x, compute.OpTypeBatchNormForTraining) && supports(x, compute.OpTypeBatchNormGradient) {
 		y, mean, variance = graph.InternalBatchNormForTraining(x, gamma, beta, float32(eps), 1)
 		return y, graph.StopGradient(mean), graph.StopGradient(variance)
 	}
