@@ -174,7 +174,15 @@ func NameOf(b compute.Backend) string {
 	case *ortengine.Backend:
 		return ONNX
 	}
+	if isGo(b) {
+		return Go
+	}
 	return b.Name()
+}
+
+// isGo tells GoMLX's pure Go backend, whose type is private and whose Name is a title, by where it is defined.
+func isGo(b compute.Backend) bool {
+	return strings.HasSuffix(reflect.Indirect(reflect.ValueOf(b)).Type().PkgPath(), "/gobackend")
 }
 
 // VersionOf returns the version of an open backend's engine: ONNX Runtime's, the PJRT plugin's description, or the module's.
