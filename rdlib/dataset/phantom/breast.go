@@ -42,7 +42,9 @@ type Breast struct {
 	MimicContrast Normal  `json:"mimic_contrast"`
 }
 
-// DefaultBreast is fixed: with it a student trained alone on 626 of 780 images of 64×64 is to land between 55 and 85 %.
+// DefaultBreast is fixed. With it students trained alone, in PyTorch, on 627 of 780 images at 64×64 (AdamW 5e-3, batch
+// 32, 300 steps) name 72 % (ResNet18), 65 to 67 % (ShuffleNetV2, three seeds) and 64 % (MobileNetV2) of the others right:
+// between the 55 and 85 % that were aimed at.
 var DefaultBreast = Breast{
 	Scanner: defaultScanner,
 	Tissue:  defaultTissue,
