@@ -111,11 +111,16 @@ func (f *Function) depthwise(c convolution, x, kernel *node, turn bool) *node {
 }
 
 // blockedWeights lays the kernel [c, 1, kh, kw], repeated for as many channels as wanted, out as [channels/block, kh, kw, block].
+// The layout repeats itself after a whole number of blocks and of kernels; so much is picked, and then repeated.
 func (f *Function) blockedWeights(kernel *node, channels, block int, turn bool) *node {
 	d := dimsOf(kernel)
 	taps := d[2] * d[3]
-	indices := make([]int64, 0, channels*taps)
-	for first := 0; first < channels; first += block {
+	period := d[0]
+	for period%block != 0 {
+		period += d[0]
+	}
+	indices := make([]int64, 0, period*taps)
+	for first := 0; first < period; first += block {
 		for tap := range taps {
 			if turn {
 				tap = taps - 1 - tap
@@ -125,8 +130,11 @@ func (f *Function) blockedWeights(kernel *node, channels, block int, turn bool) 
 			}
 		}
 	}
-	dims := []int{channels, 1, d[2], d[3]}
-	return f.op("Gather", dims, []*node{f.reshape(kernel, d[0]*taps), f.constant(indices, dims...)}, intAttr("axis", 0))
+	weights := f.op("Gather", []int{1, period * taps}, []*node{f.reshape(kernel, d[0]*taps), f.constant(indices, 1, period*taps)}, intAttr("axis", 0))
+	if repeats := channels / period; repeats > 1 {
+		weights = f.op("Expand", []int{repeats, period * taps}, []*node{weights, f.ints(repeats, period*taps)})
+	}
+	return f.reshape(weights, channels, 1, d[2], d[3])
 }
 
 // depthwiseInputGradient convolves dy, spread by the stride, with the turned kernel; nil as depthwise.
