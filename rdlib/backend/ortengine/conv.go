@@ -135,13 +135,13 @@ func (call convCall) asInputGradient() (c convolution, kernel *node, ok bool) {
 	before, _ := call.pads()
 	for i, size := range []int{c.kh, c.kw} {
 		c.before[i] = (size-1)*c.dilation[i] - before[i]
-		c.after[i] = call.reach(c, i) - []int{c.h, c.w}[i] - c.before[i]
+		c.after[i] = c.reach(i) - []int{c.h, c.w}[i] - c.before[i]
 	}
 	return c, kernel, !negative(c.before)
 }
 
 // reach is how many rows (i = 0) or columns (1) of the padded input the windows span.
-func (convCall) reach(c convolution, i int) int {
+func (c convolution) reach(i int) int {
 	out, size := []int{c.oh, c.ow}[i], []int{c.kh, c.kw}[i]
 	return (out-1)*c.stride[i] + (size-1)*c.dilation[i] + 1
 }

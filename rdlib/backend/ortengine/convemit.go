@@ -70,7 +70,7 @@ func (f *Function) groupedWeightGradient(c convolution, x, dy *node) *node {
 
 // reached cuts rows and columns off that no window reaches, and returns the padding behind x that the windows do reach.
 func (f *Function) reached(c convolution, x *node) (*node, [2]int) {
-	after := [2]int{(c.oh-1)*c.stride[0] + (c.kh-1)*c.dilation[0] + 1 - c.h - c.before[0], (c.ow-1)*c.stride[1] + (c.kw-1)*c.dilation[1] + 1 - c.w - c.before[1]}
+	after := [2]int{c.reach(0) - c.h - c.before[0], c.reach(1) - c.w - c.before[1]}
 	x = f.window(x, []int{2, 3}, []int{0, 0}, []int{c.h + min(after[0], 0), c.w + min(after[1], 0)})
 	return x, [2]int{max(after[0], 0), max(after[1], 0)}
 }

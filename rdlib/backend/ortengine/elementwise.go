@@ -57,6 +57,9 @@ func rangeOf(n *node) (high float32, bounded bool) {
 	case "Relu":
 		return math.MaxFloat32, true
 	case "Clip":
+		if len(inputsOf(n)) < 3 {
+			return 0, false
+		}
 		low, ok := scalarOf(inputsOf(n)[1])
 		high, okHigh := scalarOf(inputsOf(n)[2])
 		return high, ok && okHigh && low == 0
