@@ -57,6 +57,9 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 	if err := os.MkdirAll(filepath.Join(spec.Out, "records"), 0o755); err != nil {
 		return fmt.Errorf("results folder: %w; choose another --out", err)
 	}
+	if err := setAsideDamaged(session, spec); err != nil {
+		return err
+	}
 	cells := spec.Cells()
 	var failed []error
 	for i, cell := range cells {
@@ -77,6 +80,20 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 	return errors.Join(failed...)
 }
 
+// setAsideDamaged renames records that do not hash to what they say, so that their cells are computed again.
+func setAsideDamaged(session *rdlib.Session, spec *Spec) error {
+	for _, cell := range spec.Cells() {
+		path := spec.recordPath(cell)
+		if _, err := record.Read(path); errors.Is(err, record.ErrDamaged) {
+			fmt.Fprintf(session.Log, "%v; it is set aside as %s.damaged\n", err, filepath.Base(path))
+			if err := os.Rename(path, path+".damaged"); err != nil {
+				return fmt.Errorf("set a damaged record aside: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 func runCell(ctx context.Context, session *rdlib.Session, spec *Spec, cell Cell, name string) error {
 	o := spec.Base
 	o.Student, o.Method, o.Name = cell.Student, cell.Method, name
@@ -95,12 +112,6 @@ func runCell(ctx context.Context, session *rdlib.Session, spec *Spec, cell Cell,
 	case err == nil:
 		return &rdlib.UsageError{Err: fmt.Errorf("%s is the record of another configuration: choose another --out, or remove it", path)}
 	case errors.Is(err, fs.ErrNotExist):
-	case errors.Is(err, record.ErrDamaged):
-		aside := path + ".damaged"
-		if renameErr := os.Rename(path, aside); renameErr != nil {
-			return fmt.Errorf("%w; it cannot be set aside: %v", err, renameErr)
-		}
-		fmt.Fprintf(session.Log, "%v; set aside as %s\n", err, aside)
 	default:
 		return fmt.Errorf("record %s: %w", path, err)
 	}

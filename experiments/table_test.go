@@ -1,0 +1,121 @@
+package experiments
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rd/rdlib/record"
+)
+
+func testSpec(t *testing.T) *Spec {
+	t.Helper()
+	return &Spec{Title: "a title", Students: []string{"shufflenet", "mobilenet"}, Methods: []string{"scratch", "rd"}, Seeds: 3, Out: t.TempDir(), Command: "the command"}
+}
+
+// put writes the record of a cell with so many of 50 test images right.
+func put(t *testing.T, spec *Spec, c Cell, last, best int) {
+	t.Helper()
+	r := &record.Record{}
+	r.Result.Config.Dataset.Phantom = true
+	r.Result.Last = record.Outcome{TestAccuracy: float64(last) / 50, TestCorrect: last, TestTotal: 50}
+	r.Result.Best = record.Outcome{TestAccuracy: float64(best) / 50, TestCorrect: best, TestTotal: 50}
+	if err := r.Write(spec.recordPath(c)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRows(t *testing.T) {
+	spec := testSpec(t)
+	for seed, right := range []int{30, 32, 34} {
+		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1)}, right, right)
+		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1)}, right+4, right+1)
+	}
+	put(t, spec, Cell{"mobilenet", "scratch", 1}, 25, 25)
+	records, err := Records(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := Rows(spec, records)
+	if len(rows) != 4 {
+		t.Fatalf("%d rows, want one for each student and method", len(rows))
+	}
+	rd := rows[1]
+	if rd.Seeds != 3 || rd.TestImages != 50 || math.Abs(rd.Last-72) > 1e-9 || math.Abs(rd.LastSD-4) > 1e-9 || math.Abs(rd.Best-66) > 1e-9 {
+		t.Errorf("shufflenet rd: %+v", rd)
+	}
+	if math.Abs(rd.Gain-8) > 1e-9 || math.Abs(rd.GainHalf) > 1e-9 {
+		t.Errorf("the gain at equal seeds is %g ± %g, want 8 ± 0", rd.Gain, rd.GainHalf)
+	}
+	if one := rows[2]; one.Seeds != 1 || !math.IsNaN(one.LastSD) || !math.IsNaN(one.Gain) {
+		t.Errorf("one seed of scratch: %+v", one)
+	}
+	if none := rows[3]; none.Seeds != 0 {
+		t.Errorf("a row without records: %+v", none)
+	}
+}
+
+func TestMeanInterval(t *testing.T) {
+	// Student's t with 2 degrees of freedom: 4.30265 at 97.5 %.
+	mean, half := meanInterval([]float64{1, 2, 3})
+	if mean != 2 || math.Abs(half-4.302652729911275/math.Sqrt(3)) > 1e-6 {
+		t.Errorf("%g ± %g", mean, half)
+	}
+}
+
+func TestRenderIsAFunctionOfTheRecords(t *testing.T) {
+	spec := testSpec(t)
+	for seed, rightAndGain := range [][2]int{{30, -3}, {32, 4}, {34, 2}} {
+		right, gain := rightAndGain[0], rightAndGain[1]
+		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1)}, right, right)
+		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1)}, right+gain, right)
+	}
+	var first []byte
+	for range 2 {
+		if err := Render(spec); err != nil {
+			t.Fatal(err)
+		}
+		table, err := os.ReadFile(filepath.Join(spec.Out, "table.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = table
+		} else if string(first) != string(table) {
+			t.Error("rendered twice, the tables differ")
+		}
+	}
+	for _, text := range []string{"# a title", "64.0 ± 4.0", "within noise", "| mobilenet | rd | 0 | not run |", "phantom", "`the command`"} {
+		if !strings.Contains(string(first), text) {
+			t.Errorf("the table does not say %q:\n%s", text, first)
+		}
+	}
+}
+
+func TestRecordsDamaged(t *testing.T) {
+	spec := testSpec(t)
+	cell := Cell{"shufflenet", "rd", 1}
+	put(t, spec, cell, 1, 1)
+	data, err := os.ReadFile(spec.recordPath(cell))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(data), `"test_correct": 1`, `"test_correct": 2`, 1)
+	if err := os.WriteFile(spec.recordPath(cell), []byte(changed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Records(spec); err == nil || !strings.Contains(err.Error(), "shufflenet-rd-1.json") {
+		t.Errorf("a record changed by hand: %v", err)
+	}
+}
+
+func TestFindProfile(t *testing.T) {
+	if p, err := FindProfile("quick"); err != nil || p.Name != "quick" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := FindProfile("quik"); err == nil || !strings.Contains(err.Error(), "quick") {
+		t.Errorf("%v", err)
+	}
+}
