@@ -46,15 +46,6 @@ var checkNodeFields = sync.OnceValue(func() error {
 func opOf(n *node) string      { return fieldsOf(n).opType }
 func inputsOf(n *node) []*node { return fieldsOf(n).inputs }
 func dimsOf(n *node) []int     { return fieldsOf(n).shape.Dimensions }
-func attr(n *node, name string) *protos.AttributeProto {
-	for _, a := range fieldsOf(n).attributes {
-		if a.Name == name {
-			return a
-		}
-	}
-	return nil
-}
-
 func intsAttr(name string, values ...int) *protos.AttributeProto {
 	a := &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INTS, Ints: make([]int64, len(values))}
 	for i, v := range values {
