@@ -7,16 +7,18 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
+
+	"rd/rdlib/golden"
 )
 
 // normal is an array of standard normal values.
-func normal(seed uint64, shape ...int) array {
+func normal(seed uint64, shape ...int) golden.Array {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	size := 1
 	for _, d := range shape {
 		size *= d
 	}
-	a := array{Shape: shape, Data: make([]float64, size)}
+	a := golden.Array{Shape: shape, Data: make([]float64, size)}
 	for i := range a.Data {
 		a.Data[i] = rng.NormFloat64()
 	}
@@ -24,7 +26,7 @@ func normal(seed uint64, shape ...int) array {
 }
 
 // filled is an array of one value.
-func filled(value float64, shape ...int) array {
+func filled(value float64, shape ...int) golden.Array {
 	a := normal(0, shape...)
 	for i := range a.Data {
 		a.Data[i] = value
@@ -33,8 +35,8 @@ func filled(value float64, shape ...int) array {
 }
 
 // mapped is a with f applied to the value in each row and column.
-func mapped(a array, f func(row, column int, v float64) float64) array {
-	out := array{Shape: a.Shape, Data: make([]float64, len(a.Data))}
+func mapped(a golden.Array, f func(row, column int, v float64) float64) golden.Array {
+	out := golden.Array{Shape: a.Shape, Data: make([]float64, len(a.Data))}
 	columns := a.Shape[1]
 	for i, v := range a.Data {
 		out.Data[i] = f(i/columns, i%columns, v)
@@ -43,19 +45,19 @@ func mapped(a array, f func(row, column int, v float64) float64) array {
 }
 
 // rotated is a times an orthogonal matrix drawn from the seed.
-func rotated(a array, seed uint64) array {
+func rotated(a golden.Array, seed uint64) golden.Array {
 	n, d := a.Shape[0], a.Shape[1]
 	var qr mat.QR
 	qr.Factorize(mat.NewDense(d, d, normal(seed, d, d).Data))
 	var q, out mat.Dense
 	qr.QTo(&q)
 	out.Mul(mat.NewDense(n, d, a.Data), &q)
-	return array{Shape: a.Shape, Data: out.RawMatrix().Data}
+	return golden.Array{Shape: a.Shape, Data: out.RawMatrix().Data}
 }
 
-func cka(t *testing.T, e engine, teacher, student array) map[string]array {
+func cka(t *testing.T, e golden.Engine, teacher, student golden.Array) golden.Arrays {
 	t.Helper()
-	return e.run(t, map[string]array{"t": teacher, "s": student}, func(in map[string]*Node) map[string]*Node {
+	return run(t, e, golden.Arrays{"t": teacher, "s": student}, func(in map[string]*Node) map[string]*Node {
 		loss := CKA(in["t"], in["s"])
 		return withGradients(map[string]*Node{"loss": loss}, loss, in, "t", "s")
 	})
@@ -64,20 +66,20 @@ func cka(t *testing.T, e engine, teacher, student array) map[string]array {
 func TestCKAInvariance(t *testing.T) {
 	a, b := normal(1, 9, 12), normal(2, 9, 5)
 	moved := mapped(rotated(a, 3), func(_, column int, v float64) float64 { return 7*v + float64(column) - 3 })
-	backwards := func(x array) array {
+	backwards := func(x golden.Array) golden.Array {
 		n, d := x.Shape[0], x.Shape[1]
 		return mapped(x, func(row, column int, _ float64) float64 { return x.Data[(n-1-row)*d+column] })
 	}
-	for _, e := range engines(t) {
-		t.Run(e.name, func(t *testing.T) {
-			e.near(t, cka(t, e, a, moved), "loss", scalar(-1))
+	for _, e := range golden.Engines(t) {
+		t.Run(e.Name, func(t *testing.T) {
+			near(t, e, cka(t, e, a, moved), "loss", golden.Scalar(-1))
 			want := cka(t, e, a, b)["loss"]
 			if v := want.Data[0]; v > 0 || v < -1 {
 				t.Errorf("CKA is %g, outside [-1, 0]", v)
 			}
-			e.near(t, cka(t, e, moved, b), "loss", want)
-			e.near(t, cka(t, e, b, a), "loss", want)
-			e.near(t, cka(t, e, backwards(a), backwards(b)), "loss", want)
+			near(t, e, cka(t, e, moved, b), "loss", want)
+			near(t, e, cka(t, e, b, a), "loss", want)
+			near(t, e, cka(t, e, backwards(a), backwards(b)), "loss", want)
 		})
 	}
 }
@@ -85,11 +87,11 @@ func TestCKAInvariance(t *testing.T) {
 // Features of any size give the loss of their unscaled copies: nothing overflows, and the floors do not show.
 func TestCKAAtEveryScale(t *testing.T) {
 	a, b := normal(1, 8, 6), normal(2, 8, 10)
-	for _, e := range engines(t) {
+	for _, e := range golden.Engines(t) {
 		want := cka(t, e, a, b)["loss"]
 		for _, scale := range []float64{1e-6, 1e-3, 1e3, 1e6} {
 			got := cka(t, e, mapped(a, func(_, _ int, v float64) float64 { return scale * v }), b)
-			e.near(t, got, "loss", want)
+			near(t, e, got, "loss", want)
 		}
 	}
 }
@@ -97,12 +99,12 @@ func TestCKAAtEveryScale(t *testing.T) {
 func TestCKAOfConstantFeatures(t *testing.T) {
 	varied := normal(1, 7, 5)
 	byColumn := mapped(varied, func(_, column int, _ float64) float64 { return 0.1 + float64(column)/3 })
-	for name, constant := range map[string]array{"zero": filled(0, 7, 5), "constant": byColumn, "large": filled(1234.567, 7, 5)} {
-		for _, e := range engines(t) {
-			t.Run(name+" "+e.name, func(t *testing.T) {
-				for _, pair := range [][2]array{{constant, varied}, {varied, constant}, {constant, constant}} {
+	for name, constant := range map[string]golden.Array{"zero": filled(0, 7, 5), "constant": byColumn, "large": filled(1234.567, 7, 5)} {
+		for _, e := range golden.Engines(t) {
+			t.Run(name+" "+e.Name, func(t *testing.T) {
+				for _, pair := range [][2]golden.Array{{constant, varied}, {varied, constant}, {constant, constant}} {
 					got := cka(t, e, pair[0], pair[1])
-					e.near(t, got, "loss", scalar(0))
+					near(t, e, got, "loss", golden.Scalar(0))
 					for _, side := range []string{"d t", "d s"} {
 						for _, v := range got[side].Data {
 							if !(math.Abs(v) < 1e3) {
@@ -117,39 +119,39 @@ func TestCKAOfConstantFeatures(t *testing.T) {
 }
 
 func TestCKAOfOneSample(t *testing.T) {
-	e := exact(t)
+	e := golden.Exact(t)
 	got := cka(t, e, normal(1, 1, 5), normal(2, 1, 3))
-	e.near(t, got, "loss", scalar(0))
-	e.near(t, got, "d s", filled(0, 1, 3))
+	near(t, e, got, "loss", golden.Scalar(0))
+	near(t, e, got, "d s", filled(0, 1, 3))
 }
 
 func TestKL(t *testing.T) {
 	p, q := normal(1, 5, 4), normal(2, 5, 4)
-	kl := func(e engine, temperature float64, teacher, student array) map[string]array {
-		return e.run(t, map[string]array{"t": teacher, "s": student}, func(in map[string]*Node) map[string]*Node {
+	kl := func(e golden.Engine, temperature float64, teacher, student golden.Array) golden.Arrays {
+		return run(t, e, golden.Arrays{"t": teacher, "s": student}, func(in map[string]*Node) map[string]*Node {
 			loss := KL(in["t"], in["s"], temperature)
 			return withGradients(map[string]*Node{"loss": loss}, loss, in, "t", "s")
 		})
 	}
-	for _, e := range engines(t) {
+	for _, e := range golden.Engines(t) {
 		for _, temperature := range []float64{1, 4} {
 			same := kl(e, temperature, p, mapped(p, func(row, _ int, v float64) float64 { return v + float64(row) }))
-			e.near(t, same, "loss", scalar(0))
-			e.near(t, same, "d t", filled(0, 5, 4))
-			e.near(t, same, "d s", filled(0, 5, 4))
+			near(t, e, same, "loss", golden.Scalar(0))
+			near(t, e, same, "d t", filled(0, 5, 4))
+			near(t, e, same, "d s", filled(0, 5, 4))
 			if v := kl(e, temperature, p, q)["loss"].Data[0]; v <= 0 {
 				t.Errorf("KL of different predictions is %g", v)
 			}
 		}
 		// One confident teacher against a uniform student: log 4.
-		e.near(t, kl(e, 1, mapped(p, func(_, column int, _ float64) float64 { return 100 * float64(column) }), filled(0, 5, 4)), "loss", scalar(math.Log(4)))
+		near(t, e, kl(e, 1, mapped(p, func(_, column int, _ float64) float64 { return 100 * float64(column) }), filled(0, 5, 4)), "loss", golden.Scalar(math.Log(4)))
 	}
 }
 
 func TestCrossEntropy(t *testing.T) {
 	logits := normal(1, 3, 4)
-	labels := array{[]int{3}, []float64{2, 0, 3}}
-	want, gradient := 0.0, array{[]int{3, 4}, make([]float64, 12)}
+	labels := golden.Array{Shape: []int{3}, Data: []float64{2, 0, 3}}
+	want, gradient := 0.0, golden.Array{Shape: []int{3, 4}, Data: make([]float64, 12)}
 	for row, label := range labels.Data {
 		sum := 0.0
 		for _, v := range logits.Data[row*4 : row*4+4] {
@@ -161,12 +163,12 @@ func TestCrossEntropy(t *testing.T) {
 		}
 		gradient.Data[row*4+int(label)] -= 1.0 / 3
 	}
-	for _, e := range engines(t) {
-		got := e.run(t, map[string]array{"labels": labels, "z": logits}, func(in map[string]*Node) map[string]*Node {
+	for _, e := range golden.Engines(t) {
+		got := run(t, e, golden.Arrays{"labels": labels, "z": logits}, func(in map[string]*Node) map[string]*Node {
 			loss := CrossEntropy(in["labels"], in["z"])
 			return withGradients(map[string]*Node{"loss": loss}, loss, in, "z")
 		})
-		e.near(t, got, "loss", scalar(want))
-		e.near(t, got, "d z", gradient)
+		near(t, e, got, "loss", golden.Scalar(want))
+		near(t, e, got, "d z", gradient)
 	}
 }

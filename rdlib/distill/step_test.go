@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
+	"rd/rdlib/golden"
 	"rd/rdlib/model"
 )
 
@@ -20,11 +21,11 @@ import (
 type bench struct {
 	student *model.Network
 	context Context
-	images  array
-	maps    []array // the teacher's
-	pooled  array
-	logits  array
-	labels  array
+	images  golden.Array
+	maps    []golden.Array // the teacher's
+	pooled  golden.Array
+	logits  golden.Array
+	labels  golden.Array
 }
 
 func newBench(t *testing.T) bench {
@@ -43,9 +44,9 @@ func newBench(t *testing.T) bench {
 	return bench{
 		student: student,
 		context: Context{StudentDim: 10, Classes: 3, TeacherMaps: [][]int{{6, 3, 4}, {7, 2, 3}}, TeacherPooled: 7},
-		images:  normal(1, 8, 3, 6, 5), maps: []array{normal(2, 8, 6, 3, 4), normal(3, 8, 7, 2, 3)},
+		images:  normal(1, 8, 3, 6, 5), maps: []golden.Array{normal(2, 8, 6, 3, 4), normal(3, 8, 7, 2, 3)},
 		pooled: normal(4, 8, 7), logits: normal(5, 8, 3),
-		labels: array{[]int{8}, []float64{0, 1, 2, 0, 1, 2, 0, 1}},
+		labels: golden.Array{Shape: []int{8}, Data: []float64{0, 1, 2, 0, 1, 2, 0, 1}},
 	}
 }
 
@@ -118,23 +119,23 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 	}
 	defer exec.Finalize()
 	args := []any{}
-	for i, a := range []array{b.images, b.labels, scalar(float64(progress)), b.maps[0], b.maps[1], b.pooled, b.logits} {
-		if i == 1 {
-			args = append(args, tensors.FromFlatDataAndDimensions(convert[int32](a.Data), a.Shape...))
-			continue
+	for i, a := range []golden.Array{b.images, b.labels, golden.Scalar(float64(progress)), b.maps[0], b.maps[1], b.pooled, b.logits} {
+		dtype := dtypes.Float32
+		if i == 1 { // the labels
+			dtype = dtypes.Int32
 		}
-		args = append(args, tensors.FromFlatDataAndDimensions(convert[float32](a.Data), a.Shape...))
+		args = append(args, a.Tensor(t, dtype))
 	}
 	results, err := exec.Call(args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := stepped{total: floats(t, results[0]).Data[0], parts: map[string]float64{}, gradients: map[string][]float32{}}
+	s := stepped{total: golden.ArrayOf(t, results[0]).Data[0], parts: map[string]float64{}, gradients: map[string][]float32{}}
 	for i, name := range partNames {
-		s.parts[name] = floats(t, results[1+i]).Data[0]
+		s.parts[name] = golden.ArrayOf(t, results[1+i]).Data[0]
 	}
 	for i, name := range variables {
-		s.gradients[name] = convert[float32](floats(t, results[1+len(partNames)+i]).Data)
+		s.gradients[name] = golden.Convert[float32](golden.ArrayOf(t, results[1+len(partNames)+i]).Data)
 	}
 	return s
 }
@@ -180,8 +181,8 @@ func sameGradients(t *testing.T, what string, a, b map[string][]float32) {
 
 // Every phase of every method builds, is finite, and gives each variable it trains a gradient.
 func TestEveryModuleLearns(t *testing.T) {
-	all := engines(t)
-	b, backend := newBench(t), all[len(all)-1].backend
+	all := golden.Engines(t)
+	b, backend := newBench(t), all[len(all)-1].Backend
 	cases := map[string]map[string]string{"scratch": nil, "kd": nil, "direct": nil, "rd": nil}
 	for _, name := range Names() {
 		if _, ok := cases[name]; !ok {
@@ -235,7 +236,7 @@ func TestEveryModuleLearns(t *testing.T) {
 
 // With α = β = 0 RD is the student alone, and needs no teacher.
 func TestRDWithoutWeightsIsScratch(t *testing.T) {
-	b, backend := newBench(t), goBackend(t)
+	b, backend := newBench(t), golden.GoBackend(t)
 	off := mustNew(t, "rd", map[string]string{"alpha": "0", "beta": "0"})
 	if off.Needs().Teacher() {
 		t.Errorf("RD with weights of zero needs %+v", off.Needs())
@@ -251,7 +252,7 @@ func TestRDWithoutWeightsIsScratch(t *testing.T) {
 
 // At the end of training only CE(y, z_s) is left: g and the student get its gradient, φ none.
 func TestRDAtTheEndIsScratch(t *testing.T) {
-	b, backend := newBench(t), goBackend(t)
+	b, backend := newBench(t), golden.GoBackend(t)
 	method, scratch := mustNew(t, "rd", nil), mustNew(t, "scratch", nil)
 	want := b.step(t, backend, scratch, scratch.Phases()[0], 1)
 	got := b.step(t, backend, method, method.Phases()[0], 1)
@@ -268,7 +269,7 @@ func TestRDAtTheEndIsScratch(t *testing.T) {
 
 // α and β fall linearly from their start to decay-end of it.
 func TestRDDecay(t *testing.T) {
-	b, backend := newBench(t), goBackend(t)
+	b, backend := newBench(t), golden.GoBackend(t)
 	for end, share := range map[string]float64{"0": 0, "0.25": 0.25, "1": 1} {
 		method := mustNew(t, "rd", map[string]string{"alpha": "2", "beta": "0.5", "decay-end": end})
 		for _, progress := range []float64{0, 0.3, 1} {
@@ -284,7 +285,7 @@ func TestRDDecay(t *testing.T) {
 
 // g is shared: the student's path and the teacher's each reach it.
 func TestClassifierLearnsFromBothPaths(t *testing.T) {
-	b, backend := newBench(t), goBackend(t)
+	b, backend := newBench(t), golden.GoBackend(t)
 	fc := "student/fc.weight"
 	of := func(name string, options map[string]string, phase int) []float32 {
 		method := mustNew(t, name, options)
@@ -305,7 +306,7 @@ func TestClassifierLearnsFromBothPaths(t *testing.T) {
 
 // Held constant, the teacher's side gets nothing from KL and CKA: φ's gradient is that of CE(y, z_t) alone.
 func TestDetachedTeacher(t *testing.T) {
-	b, backend := newBench(t), goBackend(t)
+	b, backend := newBench(t), golden.GoBackend(t)
 	phi := func(options map[string]string) map[string][]float32 {
 		method := mustNew(t, "rd", options)
 		gradients := b.step(t, backend, method, method.Phases()[0], 0).gradients

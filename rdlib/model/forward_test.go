@@ -12,6 +12,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	gomodel "github.com/gomlx/gomlx/ml/model"
+
+	"rd/rdlib/golden"
 )
 
 // settled returns weights such as training leaves behind: no running statistic and no shift at its start.
@@ -58,13 +60,13 @@ func forward(t *testing.T, backend compute.Backend, net *Network, w Weights, tra
 		t.Fatal(err)
 	}
 	defer exec.Finalize()
-	outputs, err := exec.Call(tensorOf(dtypes.Float32, x, shape...))
+	outputs, err := exec.Call(golden.Array{Shape: shape, Data: x}.Tensor(t, dtypes.Float32))
 	if err != nil {
 		return nil, store, err
 	}
 	var values [][]float64
 	for _, o := range outputs {
-		values = append(values, float64s(t, o))
+		values = append(values, golden.ArrayOf(t, o).Data)
 	}
 	return values, store, nil
 }
@@ -102,7 +104,7 @@ func TestDeclareAndReadWeights(t *testing.T) {
 
 // TestEvaluationChangesNothing: without training the running statistics stay, and each image is judged by itself.
 func TestEvaluationChangesNothing(t *testing.T) {
-	backend := goBackend(t)
+	backend := golden.GoBackend(t)
 	for _, student := range Students() {
 		net := build(t, student, Config{Classes: 3, Width: 0.25, InChannels: 1})
 		w := settled(net, 4)
@@ -119,7 +121,7 @@ func TestEvaluationChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		compare(t, student+" on one image", one[0], all[0][:3], largestOf(all[0]), 1e-5)
+		golden.NearPart(t, student+" on one image", one[0], all[0][:3], golden.Largest(all[0]), 1e-5)
 		_, store, err = forward(t, backend, net, w, true, x, []int{3, 1, 32, 40}, logitsOf)
 		if err != nil {
 			t.Fatal(err)
@@ -142,20 +144,20 @@ func TestClassifyIsTheLastLayer(t *testing.T) {
 	if err := net.Declare(store.RootScope(), settled(net, 4)); err != nil {
 		t.Fatal(err)
 	}
-	exec := gomodel.MustNewExec(goBackend(t), store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+	exec := gomodel.MustNewExec(golden.GoBackend(t), store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
 		out := net.Forward(scope, x, false)
 		return []*graph.Node{out.Logits, net.Classify(scope, out.Pooled)}
 	})
 	defer exec.Finalize()
-	out := exec.MustCall(tensorOf(dtypes.Float32, noise(1, 2, 3, 32, 32), 2, 3, 32, 32))
-	if !slices.Equal(float64s(t, out[0]), float64s(t, out[1])) {
+	out := exec.MustCall(golden.Array{Shape: []int{2, 3, 32, 32}, Data: noise(1, 2, 3, 32, 32)}.Tensor(t, dtypes.Float32))
+	if !slices.Equal(golden.ArrayOf(t, out[0]).Data, golden.ArrayOf(t, out[1]).Data) {
 		t.Error("the classifier applied to the pooled feature does not give the logits")
 	}
 }
 
 // TestDropout: off by default, seeded when on, and never on outside training.
 func TestDropout(t *testing.T) {
-	backend := goBackend(t)
+	backend := golden.GoBackend(t)
 	run := func(rate float64, training bool) []float64 {
 		net := build(t, "mobilenet", Config{Classes: 3, Width: 0.25, Dropout: rate})
 		out, _, err := forward(t, backend, net, settled(net, 4), training, noise(1, 2, 3, 32, 32), []int{2, 3, 32, 32}, logitsOf)
@@ -190,7 +192,7 @@ func TestDropoutKeepsTheMean(t *testing.T) {
 	for i := range ones {
 		ones[i] = 1
 	}
-	out, _, err := forward(t, goBackend(t), net, Weights{}, true, ones, []int{1, 4096}, func(o Outputs) []*graph.Node { return []*graph.Node{o.Pooled} })
+	out, _, err := forward(t, golden.GoBackend(t), net, Weights{}, true, ones, []int{1, 4096}, func(o Outputs) []*graph.Node { return []*graph.Node{o.Pooled} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +222,7 @@ func TestChainOnFeatures(t *testing.T) {
 		}
 		shape := append([]int{4}, net.InputShape()...)
 		for _, training := range []bool{false, true} {
-			out, _, err := forward(t, goBackend(t), net, settled(net, 1), training, noise(3, shape...), shape, func(o Outputs) []*graph.Node { return []*graph.Node{o.Pooled} })
+			out, _, err := forward(t, golden.GoBackend(t), net, settled(net, 1), training, noise(3, shape...), shape, func(o Outputs) []*graph.Node { return []*graph.Node{o.Pooled} })
 			if err != nil || len(out[0]) != 4*8 || net.FeatureDim() != 8 || net.Classes() != 0 {
 				t.Errorf("module on %v: %d values of width %d, %v", net.InputShape(), len(out[0]), net.FeatureDim(), err)
 			}
@@ -233,7 +235,7 @@ func TestChainOnFeatures(t *testing.T) {
 
 func TestForwardRefuses(t *testing.T) {
 	net := build(t, "resnet18", Config{Classes: 2, Width: 0.1})
-	backend := goBackend(t)
+	backend := golden.GoBackend(t)
 	w := net.Init(1)
 	if _, _, err := forward(t, backend, net, w, false, noise(1, 2, 1, 32, 32), []int{2, 1, 32, 32}, logitsOf); err == nil || !strings.Contains(err.Error(), "takes samples of shape") {
 		t.Errorf("a grey image gives %v", err)
@@ -245,7 +247,7 @@ func TestForwardRefuses(t *testing.T) {
 		return net.Forward(scope, x, false).Logits
 	})
 	defer exec.Finalize()
-	if _, err := exec.Call(tensorOf(dtypes.Float32, noise(1, 1, 3, 32, 32), 1, 3, 32, 32)); err == nil || !strings.Contains(err.Error(), "declare") {
+	if _, err := exec.Call(golden.Array{Shape: []int{1, 3, 32, 32}, Data: noise(1, 1, 3, 32, 32)}.Tensor(t, dtypes.Float32)); err == nil || !strings.Contains(err.Error(), "declare") {
 		t.Errorf("a store without the variables gives %v", err)
 	}
 }
@@ -290,21 +292,18 @@ func TestTrainingPassInFloat32(t *testing.T) {
 		net := build(t, student, Config{Classes: classes, Width: 0.25})
 		initial := settled(net, 6)
 		var exact [][]float64
-		for _, engine := range engines(t) {
+		for _, engine := range golden.Engines(t) {
 			store := gomodel.NewStore()
 			for _, p := range net.Parameters() {
-				values := make([]float64, len(initial[p.Name].Data))
-				for i, v := range initial[p.Name].Data {
-					values[i] = float64(v)
-				}
-				if err := p.declare(store.RootScope(), tensorOf(engine.dtype, values, p.Shape...)); err != nil {
+				value := golden.Array{Shape: p.Shape, Data: golden.Convert[float64](initial[p.Name].Data)}
+				if err := p.declare(store.RootScope(), value.Tensor(t, engine.DType)); err != nil {
 					t.Fatal(err)
 				}
 			}
 			labels := []int32{0, 1, 2, 0, 1, 2, 0, 1}
 			exec, trained := trainingPass(t, engine, store, net, labels)
 			defer exec.Finalize()
-			outputs, err := exec.Call(tensorOf(engine.dtype, noise(5, shape...), shape...))
+			outputs, err := exec.Call(golden.Array{Shape: shape, Data: noise(5, shape...)}.Tensor(t, engine.DType))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -314,7 +313,7 @@ func TestTrainingPassInFloat32(t *testing.T) {
 			}
 			var got [][]float64
 			for _, o := range outputs {
-				got = append(got, float64s(t, o))
+				got = append(got, golden.ArrayOf(t, o).Data)
 			}
 			for _, p := range net.Parameters() {
 				if !p.Trainable {
@@ -327,7 +326,7 @@ func TestTrainingPassInFloat32(t *testing.T) {
 				continue
 			}
 			for i, name := range names {
-				compare(t, student+": "+name, got[i], exact[i], 1, 2e-4*max(1e-2, largestOf(exact[i])))
+				golden.NearPart(t, student+": "+name, got[i], exact[i], 1, 2e-4*max(1e-2, golden.Largest(exact[i])))
 			}
 		}
 	}

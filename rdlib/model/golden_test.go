@@ -1,13 +1,11 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math"
-	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,109 +15,75 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
-	"rd/rdlib/backend/ortlib"
+	"rd/rdlib/golden"
 )
 
-// pendingArchitectures are described by golden files, but not built yet. The first three are names that stand in the
-// files, the others beginnings of file names.
-var pendingArchitectures = []string{"densenet121", "resnet50", "lvm_med_vit_b", "clip_resnet", "vit_"}
-
-func pending(t *testing.T, name string) {
-	for _, p := range pendingArchitectures {
-		if strings.HasPrefix(name, p) || name == "arch_"+p {
-			t.Skipf("architecture %s is not built yet", name)
-		}
-	}
+func TestGolden(t *testing.T) {
+	golden.Run(t, golden.Model, map[string]golden.Test{
+		"arch":        testGoldenArchitecture,
+		"arch_params": testGoldenParameters,
+	})
 }
 
-// goldenFiles returns the vector files of RD_GOLDEN_DIR (relative to the project's root) when set, else of testdata.
-func goldenFiles(t *testing.T, globs ...string) []string {
+// builtArchitectures are those of the golden files that are built, by torchvision's names. All others are pending.
+var builtArchitectures = []string{"resnet18", "mobilenet_v2", "shufflenet_v2_x1_0"}
+
+func skipUnbuilt(t *testing.T, architecture string) {
 	t.Helper()
-	dir, given := os.LookupEnv("RD_GOLDEN_DIR")
-	if !given || dir == "" {
-		dir = "testdata"
-	} else if !filepath.IsAbs(dir) {
-		root, err := ortlib.ProjectRoot()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(root, dir)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Fatal(err)
-	}
-	var files []string
-	for _, g := range globs {
-		matches, err := filepath.Glob(filepath.Join(dir, g))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, matches...)
-	}
-	if len(files) == 0 {
-		t.Skipf("no golden files %v in %s", globs, dir)
-	}
-	return files
-}
-
-func baseName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".json") }
-
-func readJSON(t *testing.T, path string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
+	if !slices.Contains(builtArchitectures, architecture) {
+		golden.Pending(t, "architecture %s, not built yet", architecture)
 	}
 }
 
-type array struct {
-	Shape []int     `json:"shape"`
-	Data  []float64 `json:"data"`
-}
-
-type stageVector struct {
-	Shape          []int `json:"shape"`
-	Mean, Std, Max float64
-	First8, Last4  []float64
-}
-
+// architectureVector is a golden file of an architecture, with its sections of summaries.
 type architectureVector struct {
-	Method, About string
-	Hyper         struct {
-		Classes    int     `json:"num_classes"`
-		EvalShape  []int   `json:"eval_shape"`
-		TrainShape []int   `json:"train_shape"`
-		Freq       float64 `json:"x_freq"`
-		Phase      float64 `json:"x_phase"`
-		Classifier string  `json:"classifier_module"`
-		Gain       float64 `json:"weight_gain_k"`
-	} `json:"hyper"`
-	Outputs struct {
-		Logits      array   `json:"logits"`
-		Pooled      array   `json:"pooled"`
-		TrainLogits array   `json:"train_logits"`
-		TrainLoss   float64 `json:"train_loss"`
-	} `json:"outputs"`
-	Stages  map[string]stageVector
-	Grads   map[string]struct{ L2, First float64 } `json:"train_grads"`
-	Running map[string]struct {
+	*golden.Vector
+	settings architectureSettings
+	stages   map[string]struct {
+		Shape          []int
+		Mean, Std, Max float64
+		First8, Last4  []float64
+	}
+	grads   map[string]struct{ L2, First float64 }
+	running map[string]struct {
 		Mean []float64 `json:"running_mean8"`
 		Var  []float64 `json:"running_var8"`
-	} `json:"running_after_train"`
-	Counts struct {
-		Total      int64 `json:"total"`
-		Classifier int64 `json:"classifier"`
+	}
+	counts struct {
+		Total      int64
+		Classifier int64
 		Rest       int64 `json:"without_classifier"`
 		Buffers    int64 `json:"buffers_without_num_batches_tracked"`
 		Total1000  int64 `json:"total_1000_classes"`
-	} `json:"counts"`
+	}
+}
+
+type architectureSettings struct {
+	Classes    int     `json:"num_classes"`
+	EvalShape  []int   `json:"eval_shape"`
+	TrainShape []int   `json:"train_shape"`
+	Freq       float64 `json:"x_freq"`
+	Phase      float64 `json:"x_phase"`
+	Classifier string  `json:"classifier_module"`
+	Gain       float64 `json:"weight_gain_k"`
+}
+
+func readArchitecture(t *testing.T, file *golden.Vector) architectureVector {
+	t.Helper()
+	v := architectureVector{Vector: file}
+	file.Section(t, "hyper", &v.settings)
+	file.Section(t, "stages", &v.stages)
+	file.Section(t, "train_grads", &v.grads)
+	file.Section(t, "running_after_train", &v.running)
+	file.Section(t, "counts", &v.counts)
+	if len(v.settings.EvalShape) != 4 || len(v.settings.TrainShape) != 4 {
+		t.Fatalf("the shapes %v and %v are not those of images", v.settings.EvalShape, v.settings.TrainShape)
+	}
+	return v
 }
 
 // fill returns a tensor's values by the formula that stands in the golden files.
-func fill(name string, shape []int, gain float64) []float64 {
+func fill(name string, shape []int, gain float64) golden.Array {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	offset := float64(h.Sum32() % 1000)
@@ -144,90 +108,33 @@ func fill(name string, shape []int, gain float64) []float64 {
 		}
 		values[i] = shift + scale*u
 	}
-	return values
+	return golden.Array{Shape: shape, Data: values}
 }
 
-func waveImage(shape []int, freq, phase float64) []float64 {
+// waveImage is a batch of images by the formula that stands in the golden files.
+func (s architectureSettings) waveImage(shape []int) golden.Array {
 	x := make([]float64, elements(shape))
 	for i := range x {
-		x[i] = math.Sin(freq*float64(i) + phase)
+		x[i] = math.Sin(s.Freq*float64(i) + s.Phase)
 	}
-	return x
-}
-
-// tensorOf makes a GoMLX tensor of the given data type.
-func tensorOf(dtype dtypes.DType, values []float64, shape ...int) *tensors.Tensor {
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(values, shape...)
-	}
-	single := make([]float32, len(values))
-	for i, v := range values {
-		single[i] = float32(v)
-	}
-	return tensors.FromFlatDataAndDimensions(single, shape...)
-}
-
-func float64s(t *testing.T, x *tensors.Tensor) []float64 {
-	t.Helper()
-	if x.DType() == dtypes.Float64 {
-		return tensors.MustCopyFlatData[float64](x)
-	}
-	single := tensors.MustCopyFlatData[float32](x)
-	values := make([]float64, len(single))
-	for i, v := range single {
-		values[i] = float64(v)
-	}
-	return values
-}
-
-// compare checks got against want; largest is the largest absolute value of the whole tensor they are taken from.
-func compare(t *testing.T, what string, got, want []float64, largest, tolerance float64) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Errorf("%s: %d values, want %d", what, len(got), len(want))
-		return
-	}
-	for i := range want {
-		if d := math.Abs(got[i] - want[i]); !(d <= tolerance*max(1, largest)) {
-			t.Errorf("%s[%d] = %.9g, want %.9g (difference %.2g, allowed %.2g)", what, i, got[i], want[i], d, tolerance*max(1, largest))
-			return
-		}
-	}
-}
-
-func largestOf(values []float64) float64 {
-	largest := 0.0
-	for _, v := range values {
-		largest = max(largest, math.Abs(v))
-	}
-	return largest
+	return golden.Array{Shape: shape, Data: x}
 }
 
 var labelRule = regexp.MustCompile(`label b mod (\d+)`)
 
-func TestGoldenArchitectures(t *testing.T) {
-	for _, file := range goldenFiles(t, "arch_*.json", "clip_*.json", "vit_*.json") {
-		name := baseName(file)
-		if name == "arch_params" {
-			continue // TestGoldenParameters
-		}
-		t.Run(name, func(t *testing.T) {
-			pending(t, name)
-			var v architectureVector
-			readJSON(t, file, &v)
-			pending(t, v.Method)
-			net, err := New(v.Method, Config{Classes: v.Hyper.Classes, InChannels: v.Hyper.EvalShape[1]})
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkCounts(t, net, v)
-			for _, engine := range engines(t) {
-				t.Run(engine.name, func(t *testing.T) {
-					checkEvaluation(t, engine, net, v)
-					if engine.dtype == dtypes.Float64 {
-						checkTraining(t, engine, net, v)
-					}
-				})
+func testGoldenArchitecture(t *testing.T, file *golden.Vector) {
+	skipUnbuilt(t, file.Method)
+	v := readArchitecture(t, file)
+	net, err := New(v.Method, Config{Classes: v.settings.Classes, InChannels: v.settings.EvalShape[1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkCounts(t, net, v)
+	for _, engine := range golden.Engines(t) {
+		t.Run(engine.Name, func(t *testing.T) {
+			checkEvaluation(t, engine, net, v)
+			if engine.DType == dtypes.Float64 {
+				checkTraining(t, engine, net, v)
 			}
 		})
 	}
@@ -239,23 +146,23 @@ func checkCounts(t *testing.T, net *Network, v architectureVector) {
 		switch size := int64(elements(p.Shape)); {
 		case !p.Trainable:
 			buffers += size
-		case strings.HasPrefix(p.Name, v.Hyper.Classifier+"."):
+		case strings.HasPrefix(p.Name, v.settings.Classifier+"."):
 			classifier += size
 			total += size
 		default:
 			total += size
 		}
 	}
-	if total != v.Counts.Total || classifier != v.Counts.Classifier || total-classifier != v.Counts.Rest || buffers != v.Counts.Buffers {
-		t.Errorf("%d parameters, %d of them in the classifier, %d buffers; want %+v", total, classifier, buffers, v.Counts)
+	if total != v.counts.Total || classifier != v.counts.Classifier || total-classifier != v.counts.Rest || buffers != v.counts.Buffers {
+		t.Errorf("%d parameters, %d of them in the classifier, %d buffers; want %+v", total, classifier, buffers, v.counts)
 	}
-	large, err := New(v.Method, Config{Classes: 1000, InChannels: v.Hyper.EvalShape[1]})
+	large, err := New(v.Method, Config{Classes: 1000, InChannels: v.settings.EvalShape[1]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cost, err := large.Cost(v.Hyper.EvalShape[1:]...)
-	if err != nil || cost.Parameters != v.Counts.Total1000 {
-		t.Errorf("with 1000 classes %d parameters (%v), want %d", cost.Parameters, err, v.Counts.Total1000)
+	cost, err := large.Cost(v.settings.EvalShape[1:]...)
+	if err != nil || cost.Parameters != v.counts.Total1000 {
+		t.Errorf("with 1000 classes %d parameters (%v), want %d", cost.Parameters, err, v.counts.Total1000)
 	}
 }
 
@@ -264,16 +171,16 @@ func declareFilled(t *testing.T, net *Network, dtype dtypes.DType, gain float64)
 	t.Helper()
 	store := gomodel.NewStore()
 	for _, p := range net.Parameters() {
-		if err := p.declare(store.RootScope(), tensorOf(dtype, fill(p.Name, p.Shape, gain), p.Shape...)); err != nil {
+		if err := p.declare(store.RootScope(), fill(p.Name, p.Shape, gain).Tensor(t, dtype)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return store
 }
 
-func checkEvaluation(t *testing.T, engine engine, net *Network, v architectureVector) {
-	store := declareFilled(t, net, engine.dtype, v.Hyper.Gain)
-	exec, err := gomodel.NewExec(engine.backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+func checkEvaluation(t *testing.T, engine golden.Engine, net *Network, v architectureVector) {
+	store := declareFilled(t, net, engine.DType, v.settings.Gain)
+	exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
 		out := net.Forward(scope, x, false)
 		nodes := []*graph.Node{out.Logits, out.Pooled}
 		for _, name := range net.TapNames() {
@@ -285,20 +192,18 @@ func checkEvaluation(t *testing.T, engine engine, net *Network, v architectureVe
 		t.Fatal(err)
 	}
 	defer exec.Finalize()
-	shape := v.Hyper.EvalShape
-	outputs, err := exec.Call(tensorOf(engine.dtype, waveImage(shape, v.Hyper.Freq, v.Hyper.Phase), shape...))
+	outputs, err := exec.Call(v.settings.waveImage(v.settings.EvalShape).Tensor(t, engine.DType))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tol := engine.tolerance
-	logits, pooled := float64s(t, outputs[0]), float64s(t, outputs[1])
-	compare(t, "logits", logits, v.Outputs.Logits.Data, largestOf(v.Outputs.Logits.Data), tol)
-	compare(t, "pooled", pooled, v.Outputs.Pooled.Data, largestOf(v.Outputs.Pooled.Data), tol)
+	tol := engine.Tolerance
+	golden.Near(t, "logits", golden.ArrayOf(t, outputs[0]), v.Outputs.Get(t, "logits"), tol)
+	golden.Near(t, "pooled", golden.ArrayOf(t, outputs[1]), v.Outputs.Get(t, "pooled"), tol)
 	taps := map[string]*tensors.Tensor{}
 	for i, name := range net.TapNames() {
 		taps[name] = outputs[2+i]
 	}
-	for name, want := range v.Stages {
+	for name, want := range v.stages {
 		got, ok := taps[name]
 		if !ok {
 			t.Errorf("module %s is not handed out; handed out are %v", name, net.TapNames())
@@ -308,12 +213,12 @@ func checkEvaluation(t *testing.T, engine engine, net *Network, v architectureVe
 			t.Errorf("module %s has shape %v, want %v", name, got.Shape().Dimensions, want.Shape)
 			continue
 		}
-		values := float64s(t, got)
+		values := golden.ArrayOf(t, got).Data
 		mean, std, highest := moments(values)
 		summary := []float64{mean, std, highest}
 		summary = append(append(summary, values[:len(want.First8)]...), values[len(values)-len(want.Last4):]...)
 		wanted := append(append([]float64{want.Mean, want.Std, want.Max}, want.First8...), want.Last4...)
-		compare(t, name+" (mean, std, max, first, last)", summary, wanted, largestOf(values), tol)
+		golden.NearPart(t, name+" (mean, std, max, first, last)", summary, wanted, golden.Largest(values), tol)
 	}
 }
 
@@ -332,54 +237,53 @@ func moments(values []float64) (mean, std, highest float64) {
 // checkTraining compares one training pass and its gradients. With the files' weights and batches of four these are so
 // sensitive to rounding that float32 cannot show much: PyTorch 1.13 in float32 misses them by up to 0.02 of the largest
 // value. So they are compared in float64, and float32 is tested by TestTrainingPassInFloat32.
-func checkTraining(t *testing.T, engine engine, net *Network, v architectureVector) {
-	store := declareFilled(t, net, engine.dtype, v.Hyper.Gain)
-	classes := v.Hyper.Classes
+func checkTraining(t *testing.T, engine golden.Engine, net *Network, v architectureVector) {
+	store := declareFilled(t, net, engine.DType, v.settings.Gain)
+	classes := v.settings.Classes
 	if m := labelRule.FindStringSubmatch(v.About); m != nil {
 		classes, _ = strconv.Atoi(m[1])
 	}
-	labels := make([]int32, v.Hyper.TrainShape[0])
+	labels := make([]int32, v.settings.TrainShape[0])
 	for b := range labels {
 		labels[b] = int32(b % classes)
 	}
 	exec, trained := trainingPass(t, engine, store, net, labels)
 	defer exec.Finalize()
-	shape := v.Hyper.TrainShape
-	outputs, err := exec.Call(tensorOf(engine.dtype, waveImage(shape, v.Hyper.Freq, v.Hyper.Phase), shape...))
+	outputs, err := exec.Call(v.settings.waveImage(v.settings.TrainShape).Tensor(t, engine.DType))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tol := engine.tolerance
-	compare(t, "training logits", float64s(t, outputs[0]), v.Outputs.TrainLogits.Data, largestOf(v.Outputs.TrainLogits.Data), tol)
-	compare(t, "training loss", float64s(t, outputs[1]), []float64{v.Outputs.TrainLoss}, v.Outputs.TrainLoss, tol)
-	if len(v.Grads) != len(trained) {
-		t.Errorf("%d parameters train, the file has %d gradients", len(trained), len(v.Grads))
+	tol := engine.Tolerance
+	golden.Near(t, "training logits", golden.ArrayOf(t, outputs[0]), v.Outputs.Get(t, "train_logits"), tol)
+	golden.Near(t, "training loss", golden.ArrayOf(t, outputs[1]), v.Outputs.Get(t, "train_loss"), tol)
+	if len(v.grads) != len(trained) {
+		t.Errorf("%d parameters train, the file has %d gradients", len(trained), len(v.grads))
 	}
 	for i, p := range trained {
-		want, ok := v.Grads[p.Name]
+		want, ok := v.grads[p.Name]
 		if !ok {
 			t.Errorf("the file has no gradient of %s", p.Name)
 			continue
 		}
-		gradient := float64s(t, outputs[2+i])
+		gradient := golden.ArrayOf(t, outputs[2+i]).Data
 		var squares float64
 		for _, g := range gradient {
 			squares += g * g
 		}
-		compare(t, "|d loss/d "+p.Name+"|", []float64{math.Sqrt(squares)}, []float64{want.L2}, want.L2, tol)
-		compare(t, "d loss/d "+p.Name, gradient[:1], []float64{want.First}, largestOf(gradient), tol)
+		golden.NearPart(t, "|d loss/d "+p.Name+"|", []float64{math.Sqrt(squares)}, []float64{want.L2}, want.L2, tol)
+		golden.NearPart(t, "d loss/d "+p.Name, gradient[:1], []float64{want.First}, golden.Largest(gradient), tol)
 	}
-	for module, want := range v.Running {
+	for module, want := range v.running {
 		mean := variableValues(t, store, module+".running_mean")
 		variance := variableValues(t, store, module+".running_var")
-		compare(t, module+".running_mean", mean[:len(want.Mean)], want.Mean, largestOf(mean), tol)
-		compare(t, module+".running_var", variance[:len(want.Var)], want.Var, largestOf(variance), tol)
+		golden.NearPart(t, module+".running_mean", mean[:len(want.Mean)], want.Mean, golden.Largest(mean), tol)
+		golden.NearPart(t, module+".running_var", variance[:len(want.Var)], want.Var, golden.Largest(variance), tol)
 	}
 }
 
 // trainingPass compiles a training pass on the variables under the store's root. Its outputs are the logits, the mean
 // cross-entropy and the gradients of the returned parameters.
-func trainingPass(t *testing.T, engine engine, store *gomodel.Store, net *Network, labels []int32) (*gomodel.Exec, []Parameter) {
+func trainingPass(t *testing.T, engine golden.Engine, store *gomodel.Store, net *Network, labels []int32) (*gomodel.Exec, []Parameter) {
 	t.Helper()
 	var trained []Parameter
 	for _, p := range net.Parameters() {
@@ -387,7 +291,7 @@ func trainingPass(t *testing.T, engine engine, store *gomodel.Store, net *Networ
 			trained = append(trained, p)
 		}
 	}
-	exec, err := gomodel.NewExec(engine.backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+	exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
 		g := x.Graph()
 		logits := net.Forward(scope, x, true).Logits
 		target := graph.OneHot(graph.Const(g, labels), net.Classes(), x.DType())
@@ -414,66 +318,63 @@ func variableValues(t *testing.T, store *gomodel.Store, name string) []float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return float64s(t, value)
+	return golden.ArrayOf(t, value).Data
 }
 
-// TestGoldenParameters checks names, shapes and order of every parameter and buffer, and that fill is the files' formula.
-func TestGoldenParameters(t *testing.T) {
-	for _, file := range goldenFiles(t, "arch_params.json") {
-		t.Run(baseName(file), func(t *testing.T) {
-			type entry struct {
-				Name  string
-				Shape []int
+// gainRule finds the gain of the weights among the formulas of arch_params, whose every built architecture has the same.
+var gainRule = regexp.MustCompile(`k=([\d.]*\d) for the other`)
+
+// testGoldenParameters checks names, shapes and order of every parameter and buffer, and that fill is the files' formula.
+func testGoldenParameters(t *testing.T, v *golden.Vector) {
+	type entry struct {
+		Name  string
+		Shape []int
+	}
+	var architectures map[string]struct {
+		Parameters, Buffers []entry
+		Fill                map[string]struct {
+			First4 []float64
+			Last   float64
+		} `json:"sample_fill"`
+	}
+	v.Section(t, "architectures", &architectures)
+	gain := 4.0
+	if m := gainRule.FindStringSubmatch(v.About); m != nil {
+		gain, _ = strconv.ParseFloat(m[1], 64)
+	}
+	for name, want := range architectures {
+		t.Run(name, func(t *testing.T) {
+			skipUnbuilt(t, name)
+			last := want.Parameters[len(want.Parameters)-1] // the classifier's bias
+			net, err := New(name, Config{Classes: last.Shape[0], InChannels: want.Parameters[0].Shape[1]})
+			if err != nil {
+				t.Fatal(err)
 			}
-			var v struct {
-				Hyper struct {
-					Classes int `json:"num_classes"`
+			var parameters, buffers []entry
+			for _, p := range net.Parameters() {
+				if p.Trainable {
+					parameters = append(parameters, entry{p.Name, p.Shape})
+					continue
 				}
-				Architectures map[string]struct {
-					Parameters, Buffers []entry
-					Fill                map[string]struct {
-						Hash   uint32    `json:"fnv1a32"`
-						First4 []float64 `json:"first4"`
-						Last   float64   `json:"last"`
-					} `json:"sample_fill"`
+				buffers = append(buffers, entry{p.Name, p.Shape})
+				if module, ok := strings.CutSuffix(p.Name, ".running_var"); ok {
+					buffers = append(buffers, entry{module + "." + batchCount, []int{}})
 				}
 			}
-			readJSON(t, file, &v)
-			for name, want := range v.Architectures {
-				t.Run(name, func(t *testing.T) {
-					pending(t, name)
-					last := want.Parameters[len(want.Parameters)-1] // the classifier's bias
-					net, err := New(name, Config{Classes: last.Shape[0], InChannels: want.Parameters[0].Shape[1]})
-					if err != nil {
-						t.Fatal(err)
-					}
-					var parameters, buffers []entry
-					for _, p := range net.Parameters() {
-						if p.Trainable {
-							parameters = append(parameters, entry{p.Name, p.Shape})
-							continue
-						}
-						buffers = append(buffers, entry{p.Name, p.Shape})
-						if module, ok := strings.CutSuffix(p.Name, ".running_var"); ok {
-							buffers = append(buffers, entry{module + "." + batchCount, []int{}})
-						}
-					}
-					if got, want := fmt.Sprint(parameters), fmt.Sprint(want.Parameters); got != want {
-						t.Errorf("parameters\n%s\nwant\n%s", got, want)
-					}
-					if got, want := fmt.Sprint(buffers), fmt.Sprint(want.Buffers); got != want {
-						t.Errorf("buffers\n%s\nwant\n%s", got, want)
-					}
-					for _, p := range net.Parameters() {
-						sample, ok := want.Fill[p.Name]
-						if !ok {
-							continue
-						}
-						gain := 4.0
-						values := fill(p.Name, p.Shape, gain)
-						compare(t, p.Name, append(values[:4:4], values[len(values)-1]), append(sample.First4, sample.Last), 1, 1e-9)
-					}
-				})
+			if got, want := fmt.Sprint(parameters), fmt.Sprint(want.Parameters); got != want {
+				t.Errorf("parameters\n%s\nwant\n%s", got, want)
+			}
+			if got, want := fmt.Sprint(buffers), fmt.Sprint(want.Buffers); got != want {
+				t.Errorf("buffers\n%s\nwant\n%s", got, want)
+			}
+			for _, p := range net.Parameters() {
+				sample, ok := want.Fill[p.Name]
+				if !ok {
+					continue
+				}
+				values := fill(p.Name, p.Shape, gain).Data
+				got := append(slices.Clone(values[:len(sample.First4)]), values[len(values)-1])
+				golden.NearPart(t, p.Name, got, append(sample.First4, sample.Last), 1, 1e-9)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"rd/rdlib/backend/ortlib"
+	"rd/rdlib/golden"
 )
 
 // exported runs an exported graph on a batch and returns its outputs.
@@ -56,7 +57,7 @@ func exported(t *testing.T, data []byte, outputs []string, x []float64, shape []
 
 // TestExportEqualsForward: the exported graph, batch normalisation folded, answers as the GoMLX graph does.
 func TestExportEqualsForward(t *testing.T) {
-	backend := goBackend(t)
+	backend := golden.GoBackend(t)
 	type row struct {
 		net   *Network
 		shape []int
@@ -86,7 +87,7 @@ func TestExportEqualsForward(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, name := range names {
-				compare(t, name, got[i], want[i], largestOf(want[i]), 1e-5)
+				golden.NearPart(t, name, got[i], want[i], golden.Largest(want[i]), 1e-5)
 			}
 		})
 	}
