@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-gota/gota/dataframe"
@@ -144,12 +145,13 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 		return ""
 	}
 	c := any.Result.Config
-	kind := "images"
+	note := ""
 	if c.Dataset.Phantom {
-		kind = "phantom (synthetic) images: no claim about real data rests on them"
+		note = " These are phantoms, synthetic images: no claim about real data rests on them."
 	}
-	fmt.Fprintf(&b, "\n- Data: %s, %s; %d training, %d validation, %d test, %d unreadable.\n", c.Dataset.Name, kind,
-		any.Result.Counts.Train, any.Result.Counts.Validation, any.Result.Counts.Test, any.Result.Counts.Skipped)
+	n := any.Result.Counts
+	fmt.Fprintf(&b, "\n- Data: %s, %d training, %d validation and %d test images, %d unreadable ones left out.%s\n",
+		c.Dataset.Name, n.Train, n.Validation, n.Test, n.Skipped, note)
 	if t := any.Result.Teacher; t != nil {
 		pre := ""
 		if t.Phantom {
@@ -160,6 +162,9 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 	fmt.Fprintf(&b, "- Each student: %d steps of %d images, %s, learning rate %g, weight decay %g, %s schedule; %s %s, %d threads.\n",
 		c.Steps, c.Batch, c.Optimizer.Name, c.Optimizer.LearningRate, c.Optimizer.WeightDecay, c.Optimizer.Schedule,
 		c.Backend.Name, c.Backend.Version, c.Backend.Threads)
+	if slices.Contains(spec.Methods, "direct") {
+		fmt.Fprintln(&b, "- direct first trains the reprogramming module and the classifier on the teacher's features for as many steps, without the student.")
+	}
 	fmt.Fprintf(&b, "- Training took %.0f s in all. Records: `records/`.\n", seconds)
 	if spec.Command != "" {
 		fmt.Fprintf(&b, "- Command: `%s`\n", spec.Command)
