@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
+	"rd/rdlib/backend/ortlib"
 	"rd/rdlib/golden"
 )
 
@@ -286,6 +287,9 @@ func everyKind(t *testing.T) *Network {
 // TestTrainingPassInFloat32 compares a whole training pass, loss, gradients and running statistics, of the engine that trains
 // with the exact one.
 func TestTrainingPassInFloat32(t *testing.T) {
+	if _, err := ortlib.Find(); err != nil {
+		t.Skipf("no ONNX Runtime: %v", err)
+	}
 	const batch, classes = 8, 3
 	shape := []int{batch, 3, 48, 32}
 	for _, student := range Students() {
