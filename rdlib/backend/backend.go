@@ -135,7 +135,8 @@ func openXLA(config string) (backend compute.Backend, err error) {
 var goThreads sync.Map // compute.Backend → int
 
 func openGo(threads int) (compute.Backend, error) {
-	b, err := gobackend.New("")
+	// One operation at a time: in parallel, convolutions on two cores may wait for workers that wait for them.
+	b, err := gobackend.New("ops_sequential")
 	if err != nil {
 		return nil, fmt.Errorf("open the Go backend: %w", err)
 	}

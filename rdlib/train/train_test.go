@@ -30,7 +30,7 @@ type images struct {
 
 // tinyBackend is GoMLX's plain Go backend: slow, and always there.
 var tinyBackend = func() compute.Backend {
-	b, err := compute.NewWithConfig("go")
+	b, err := compute.NewWithConfig("go:ops_sequential")
 	if err != nil {
 		panic(err)
 	}

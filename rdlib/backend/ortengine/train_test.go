@@ -132,7 +132,7 @@ func TestTrainingLearnsAndRepeatsBitForBit(t *testing.T) {
 }
 
 func TestTrainingFollowsGo(t *testing.T) {
-	reference, err := gobackend.New("")
+	reference, err := gobackend.New("ops_sequential")
 	if err != nil {
 		t.Fatal(err)
 	}
