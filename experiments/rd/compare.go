@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +30,7 @@ func compareCommand() *cobra.Command {
 			if spec.Title == "" {
 				spec.Title = filepath.Base(filepath.Clean(spec.Base.Data))
 			}
-			spec.Command = strings.Join(append([]string{"bin/rd"}, os.Args[1:]...), " ")
+			spec.Command = commandLine("bin/rd")
 			s, err := session.open()
 			if err != nil {
 				return err

@@ -76,7 +76,7 @@ the test images and must agree with training. Run the same command again to cont
 			if cmd.Flags().Changed("split-seed") {
 				o.Seeds.Split = split
 			}
-			o.Command = strings.Join(append([]string{"rd"}, os.Args[1:]...), " ")
+			o.Command = commandLine("rd")
 			s, err := session.open()
 			if err != nil {
 				return err
