@@ -54,6 +54,11 @@ func (s *Spec) recordPath(c Cell) string {
 // that an interruption loses nothing. A cell that fails is reported and the rest goes on; the error then names all that
 // failed.
 func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
+	for _, cell := range spec.Cells() {
+		if err := spec.options(cell).Check(); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(filepath.Join(spec.Out, "records"), 0o755); err != nil {
 		return fmt.Errorf("results folder: %w; choose another --out", err)
 	}
@@ -80,6 +85,14 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 	return errors.Join(failed...)
 }
 
+// options are a cell's.
+func (s *Spec) options(cell Cell) rdlib.Options {
+	o := s.Base
+	o.Student, o.Method = cell.Student, cell.Method
+	o.Seeds = record.Seeds{Split: cell.Seed, Init: cell.Seed, Order: cell.Seed, Augmentation: cell.Seed}
+	return o
+}
+
 // setAsideDamaged renames records that do not hash to what they say, so that their cells are computed again.
 func setAsideDamaged(session *rdlib.Session, spec *Spec) error {
 	for _, cell := range spec.Cells() {
@@ -95,9 +108,8 @@ func setAsideDamaged(session *rdlib.Session, spec *Spec) error {
 }
 
 func runCell(ctx context.Context, session *rdlib.Session, spec *Spec, cell Cell, name string) error {
-	o := spec.Base
-	o.Student, o.Method, o.Name = cell.Student, cell.Method, name
-	o.Seeds = record.Seeds{Split: cell.Seed, Init: cell.Seed, Order: cell.Seed, Augmentation: cell.Seed}
+	o := spec.options(cell)
+	o.Name = name
 	path := spec.recordPath(cell)
 	o.Checkpoint = strings.TrimSuffix(path, ".json") + ".checkpoint"
 	job, err := session.Prepare(ctx, o)

@@ -28,7 +28,7 @@ type Profile struct {
 // Profiles are the sizes `rd reproduce` knows: ci shows that everything runs, quick is the default.
 var Profiles = []Profile{
 	{Name: "ci", Size: 32, PerClass: 40, PretrainEach: 24, PretrainSteps: 20, Students: []string{"shufflenet"}, Methods: []string{"scratch", "direct", "rd"}, Seeds: 2, Steps: 20},
-	{Name: "quick", Size: 48, PerClass: 200, PretrainEach: 100, PretrainSteps: 200, Students: model.Students(), Methods: []string{"scratch", "direct", "rd"}, Seeds: 3, Steps: 80},
+	{Name: "quick", Size: 48, PerClass: 200, PretrainEach: 100, PretrainSteps: 200, Students: model.Students(), Methods: []string{"scratch", "direct", "rd"}, Seeds: 3, Steps: 100},
 }
 
 // FindProfile returns the profile of that name.

@@ -82,8 +82,12 @@ func Comparison(spec *experiments.Spec, base string) error {
 	p.X.Min, p.X.Max = -0.5, float64(len(spec.Students))-0.5
 	p.Legend.Top, p.Legend.Left = false, false
 	p.Legend.Padding = 1
-	room := (p.Y.Max - p.Y.Min) * 0.32 // for the legend, below the dots
-	p.Y.Min = max(0, p.Y.Min-room)
+	if middle := (p.Y.Max + p.Y.Min) / 2; p.Y.Max-p.Y.Min < 8 { // equal results are not to look different
+		p.Y.Min, p.Y.Max = middle-4, middle+4
+	}
+	span := p.Y.Max - p.Y.Min
+	p.Y.Min = max(0, p.Y.Min-0.42*span) // room for the legend, below the dots
+	p.Y.Max += 0.06 * span
 	return save(p, OneColumn*1.25, OneColumn*0.85, base)
 }
 

@@ -62,21 +62,26 @@ func ConfusionMatrix(result *record.Result, base string) error {
 	p.Add(numbers)
 
 	names := result.Classes
+	longest := 0
 	ticks := make([]plot.Tick, len(names))
 	reversed := make([]plot.Tick, len(names))
 	for i, name := range names {
+		if runes := []rune(name); len(runes) > 22 {
+			name = string(runes[:21]) + "…"
+		}
+		longest = max(longest, len([]rune(name)))
 		ticks[i] = plot.Tick{Value: float64(i), Label: name}
 		reversed[i] = plot.Tick{Value: float64(len(names) - 1 - i), Label: name}
 	}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(ticks), plot.ConstantTicks(reversed)
 	p.X.Tick.Length, p.Y.Tick.Length = 0, 0
 	p.X.LineStyle.Width, p.Y.LineStyle.Width = 0, 0
-	if len(names) > 4 {
+	if len(names)*longest > 40 {
 		p.X.Tick.Label.Rotation = 0.6
 		p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = text.XRight, text.YTop
 	}
 	side := OneColumn
-	if wide := vg.Length(len(names)) * 0.5 * vg.Inch; wide > side {
+	if wide := vg.Length(len(names))*0.5*vg.Inch + vg.Length(longest)*3; wide > side {
 		side = wide
 	}
 	return save(p, side, side*0.9, base)

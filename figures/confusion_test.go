@@ -29,6 +29,9 @@ func TestConfusionMatrix(t *testing.T) {
 	if err := ConfusionMatrix(result, base); err != nil {
 		t.Fatal(err)
 	}
+	if got := wrap("one two three", 7); got != "one two\nthree" {
+		t.Errorf("wrapped to %q", got)
+	}
 	again := filepath.Join(t.TempDir(), "again")
 	time.Sleep(1100 * time.Millisecond) // a date in the file would differ now
 	if err := ConfusionMatrix(result, again); err != nil {

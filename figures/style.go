@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
@@ -37,7 +38,7 @@ var Palette = []color.RGBA{
 // newPlot returns a plot in the common style: small sans-serif type, no frame more than needed.
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = wrap(title, 52), x, y
 	p.Title.TextStyle.Font = sans(9)
 	p.Title.Padding = 4
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
@@ -46,6 +47,23 @@ func newPlot(title, x, y string) *plot.Plot {
 	}
 	p.Legend.TextStyle.Font = sans(7)
 	return p
+}
+
+// wrap breaks a text into lines of at most width runes, at blanks where it can.
+func wrap(s string, width int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return strings.Join(append(lines, line), "\n")
 }
 
 func sans(size vg.Length) font.Font {

@@ -56,8 +56,8 @@ func (benchImages) Tensor(int, bool, []float32) error { return nil }
 
 // BenchStep times whole training steps (forward, backward, AdamW) on random images; compilation is left out.
 func BenchStep(o BenchOptions) (*BenchResult, error) {
-	if o.Size < 8 || o.Batch < 2 || o.Steps < 1 {
-		return nil, usagef("size %d, batch %d, steps %d: at least 8, 2 and 1 are needed", o.Size, o.Batch, o.Steps)
+	if o.Size < 8 || o.Batch < 2 || o.Steps < 1 || o.Threads < 0 {
+		return nil, usagef("size %d, batch %d, steps %d, threads %d: at least 8, 2, 1 and 0 are needed", o.Size, o.Batch, o.Steps, o.Threads)
 	}
 	const classes = 4
 	student, err := model.New(o.Student, model.Config{Classes: classes})

@@ -32,9 +32,13 @@ const (
 // that was stopped continues from its checkpoint; one that is done is not computed again. Another process at work in
 // the folder, and a folder that holds another cell, are errors.
 func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.Record, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return nil, fmt.Errorf("output folder: %w; choose another --out", err)
 	}
+	defer os.Remove(out) // leaves a folder that holds something
 	lock := flock.New(filepath.Join(out, lockFile))
 	switch locked, err := lock.TryLock(); {
 	case err != nil:
@@ -91,7 +95,20 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 	if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove checkpoint: %w", err)
 	}
+	if class, all := onlyClass(r.Result.Predictions); all {
+		fmt.Fprintf(s.Log, "warning: the student calls every test image %q; it has hardly learnt: train longer\n", r.Result.Classes[class])
+	}
 	return r, nil
+}
+
+// onlyClass tells whether every image was given the same class.
+func onlyClass(predictions []record.Prediction) (class int, all bool) {
+	for _, p := range predictions {
+		if p.Class != predictions[0].Class {
+			return 0, false
+		}
+	}
+	return predictions[0].Class, true
 }
 
 // metadata is what the exported student says of itself.

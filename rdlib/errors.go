@@ -38,7 +38,7 @@ func ExitCode(err error) int {
 		return ExitDone
 	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, train.ErrOtherCell):
 		return ExitUsage
 	case errors.As(err, &input):
 		return ExitInput

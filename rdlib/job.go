@@ -83,8 +83,13 @@ func (o Options) resolve() (Options, error) {
 		return o, usagef("batch %d: at least 2 images are needed", o.Batch)
 	case o.Views != 1 && o.Views != 2:
 		return o, usagef("views %d: 1 (the image) or 2 (and its mirror image) are possible", o.Views)
-	case o.Size < 8 || o.Size > 4096 || o.TeacherSize < 0 || o.TeacherSize > 4096:
-		return o, usagef("sizes %d and %d: 8 to 4096 pixels are possible", o.Size, o.TeacherSize)
+	case o.Size < 8 || o.Size > 4096:
+		return o, usagef("size %d of the student's images: 8 to 4096 pixels are possible", o.Size)
+	case o.TeacherSize != 0 && (o.TeacherSize < 8 || o.TeacherSize > 4096):
+		return o, usagef("size %d of the teacher's images: 8 to 4096 pixels are possible", o.TeacherSize)
+	}
+	if err := train.CheckOptimizer(o.Optimizer); err != nil {
+		return o, &UsageError{err}
 	}
 	return o, nil
 }
@@ -113,14 +118,8 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	}
 	j := &Job{session: s, options: o, data: dataKey{o.Data, o.Seeds.Split, o.Strict}}
 	// Names first: a slip of the keyboard should not wait for images to be read.
-	if _, err := model.New(o.Student, model.Config{Classes: 2, Width: o.Width}); err != nil {
-		return nil, &UsageError{err}
-	}
-	if j.method, err = distill.New(o.Method, o.MethodOptions); err != nil {
-		return nil, &UsageError{err}
-	}
-	if j.method.Needs().Teacher() && o.Teacher == "" {
-		return nil, usagef("method %s needs a teacher: give --teacher FILE.onnx", o.Method)
+	if j.method, err = o.checkNames(); err != nil {
+		return nil, err
 	}
 	var info *foundation.Info
 	if o.Teacher != "" {
@@ -146,6 +145,33 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	j.Config = j.config()
 	j.Key, err = j.Config.Key()
 	return j, err
+}
+
+// Check looks at everything that can be checked without reading images or teacher.
+func (o Options) Check() error {
+	o, err := o.resolve()
+	if err == nil {
+		_, err = o.checkNames()
+	}
+	return err
+}
+
+// checkNames checks student and method, and that the method has the teacher it needs.
+func (o Options) checkNames() (distill.Method, error) {
+	if _, err := model.New(o.Student, model.Config{Classes: 2, Width: o.Width}); err != nil {
+		return nil, &UsageError{err}
+	}
+	method, err := distill.New(o.Method, o.MethodOptions)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	switch needs := method.Needs(); {
+	case needs.Logits:
+		return nil, usagef("method %s needs the teacher's logits on your classes, and a frozen foundation model has none", o.Method)
+	case needs.Teacher() && o.Teacher == "":
+		return nil, usagef("method %s needs a teacher: give --teacher FILE.onnx", o.Method)
+	}
+	return method, nil
 }
 
 // suitMethod takes the options this teacher calls for where the user has not chosen.

@@ -1,6 +1,8 @@
 package rdlib
 
 import (
+	"errors"
+
 	"rd/rdlib/dataset"
 	"rd/rdlib/deploy"
 )
@@ -12,29 +14,41 @@ type Prediction struct {
 	Probabilities map[string]float32 `json:"probabilities"`
 }
 
-// Predict classifies image files with an exported student, preprocessing them as its metadata says.
+// Predict classifies image files with an exported student, preprocessing them as its metadata says. Files that cannot be
+// used do not keep the others from being classified: the error then names each of them.
 func Predict(student string, files []string, threads int) ([]Prediction, error) {
 	s, err := deploy.Open(student, threads)
 	if err != nil {
 		return nil, &InputError{err}
 	}
 	defer s.Close()
-	size := s.Preprocess.Len()
-	images := make([]float32, len(files)*size)
-	for i, file := range files {
+	var images []float32
+	var readable []string
+	var bad []error
+	for _, file := range files {
 		img, err := dataset.Decode(file, dataset.DecodeLimits{})
 		if err != nil {
-			return nil, &InputError{err}
+			bad = append(bad, err)
+			continue
 		}
-		s.Preprocess.Tensor(img, false, images[i*size:(i+1)*size])
+		image := make([]float32, s.Preprocess.Len())
+		s.Preprocess.Tensor(img, false, image)
+		images, readable = append(images, image...), append(readable, file)
+	}
+	var failed error
+	if len(bad) > 0 {
+		failed = &InputError{errors.Join(bad...)}
+	}
+	if len(readable) == 0 {
+		return nil, failed
 	}
 	rows, err := s.Predict(images)
 	if err != nil {
 		return nil, err
 	}
-	predictions := make([]Prediction, len(files))
+	predictions := make([]Prediction, len(readable))
 	for i, row := range rows {
-		p := Prediction{File: files[i], Probabilities: map[string]float32{}}
+		p := Prediction{File: readable[i], Probabilities: map[string]float32{}}
 		best := 0
 		for k, probability := range row {
 			p.Probabilities[s.Classes[k]] = probability
@@ -45,5 +59,5 @@ func Predict(student string, files []string, threads int) ([]Prediction, error) 
 		p.Class = s.Classes[best]
 		predictions[i] = p
 	}
-	return predictions, nil
+	return predictions, failed
 }

@@ -69,6 +69,9 @@ func OpenSession(o SessionOptions) (*Session, error) {
 		}
 		o.Cache = filepath.Join(base, "rd", "features")
 	}
+	if o.Threads < 0 {
+		return nil, usagef("threads %d: give 1 or more, or 0 for one per processor", o.Threads)
+	}
 	b, err := openBackend(backend.Options{Name: o.Backend, Threads: o.Threads})
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 
 	"rd/experiments"
 	"rd/figures"
-	"rd/rdlib"
 	"rd/rdlib/model"
 )
 
@@ -24,8 +23,8 @@ func compareCommand() *cobra.Command {
 			if err := required(map[string]string{"--data": spec.Base.Data, "--out": spec.Out}); err != nil {
 				return err
 			}
-			if spec.Seeds < 1 {
-				return &rdlib.UsageError{Err: fmt.Errorf("--seeds %d: at least 1 is needed", spec.Seeds)}
+			if err := positive(cmd.Flags()); err != nil {
+				return err
 			}
 			if spec.Title == "" {
 				spec.Title = filepath.Base(filepath.Clean(spec.Base.Data))

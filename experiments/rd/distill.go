@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.Float64Var(&o.Optimizer.WeightDecay, "weight-decay", o.Optimizer.WeightDecay, "AdamW's weight decay")
 	f.StringVar(&o.Optimizer.Schedule, "schedule", o.Optimizer.Schedule, "learning-rate schedule: "+strings.Join(train.Schedules, " or "))
 	f.DurationVar(&o.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints")
-	f.StringToStringVar(&o.MethodOptions, "set", nil, "options of the method, name=value, as `rd methods` lists them")
+	f.StringToStringVar(&o.MethodOptions, "set", nil, "options of the method, name=value, as 'rd methods' lists them")
 }
 
 func distillCommand() *cobra.Command {
@@ -69,6 +70,9 @@ the test images and must agree with training. Run the same command again to cont
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := required(map[string]string{"--data": o.Data, "--out": out}); err != nil {
+				return err
+			}
+			if err := positive(cmd.Flags()); err != nil {
 				return err
 			}
 			split := o.Seeds.Split
@@ -95,8 +99,11 @@ the test images and must agree with training. Run the same command again to cont
 				return nil
 			}
 			last, best := r.Result.Last, r.Result.Best
-			fmt.Printf("test accuracy %.1f %% (%d of %d) after the last epoch; %.1f %% at epoch %d, the best on validation\n",
-				100*last.TestAccuracy, last.TestCorrect, last.TestTotal, 100*best.TestAccuracy, best.Epoch)
+			fmt.Printf("test accuracy %.1f %% (%d of %d) after the last epoch", 100*last.TestAccuracy, last.TestCorrect, last.TestTotal)
+			if best.ValidationAccuracy != nil {
+				fmt.Printf("; %.1f %% at epoch %d, the best on validation", 100*best.TestAccuracy, best.Epoch)
+			}
+			fmt.Println()
 			fmt.Printf("student: %s\nrecord:  %s (result %.12s)\n", filepath.Join(out, rdlib.StudentFile), path, r.ResultSHA256)
 			return nil
 		},
@@ -105,12 +112,26 @@ the test images and must agree with training. Run the same command again to cont
 	trainingFlags(f, &o)
 	session.add(f)
 	f.StringVar(&o.Student, "student", "resnet18", "resnet18, shufflenet or mobilenet")
-	f.StringVar(&o.Method, "method", "rd", "rd, direct or scratch; see `rd methods`")
+	f.StringVar(&o.Method, "method", "rd", "rd, direct or scratch; see 'rd methods'")
 	f.Uint64Var(&seed, "seed", 1, "seed of split, initialisation, order and augmentation")
-	f.Uint64Var(&o.Seeds.Split, "split-seed", 1, "seed of the split alone (default: --seed)")
+	f.Uint64Var(&o.Seeds.Split, "split-seed", 0, "seed of the split alone, where it is not --seed")
 	f.StringVar(&out, "out", "", "folder to write to (required)")
 	f.BoolVar(&asJSON, "json", false, "print the record's path as the last line")
 	return cmd
+}
+
+// positive refuses numbers that were given and mean nothing; left out, each has its default.
+func positive(flags *pflag.FlagSet) error {
+	for _, name := range []string{"size", "teacher-size", "epochs", "steps", "batch", "views", "width", "seeds"} {
+		flag := flags.Lookup(name)
+		if flag == nil || !flag.Changed {
+			continue
+		}
+		if value, err := strconv.ParseFloat(flag.Value.String(), 64); err != nil || !(value > 0) {
+			return &rdlib.UsageError{Err: fmt.Errorf("--%s %s: it must be above 0", name, flag.Value)}
+		}
+	}
+	return nil
 }
 
 // required names the flags that were left empty.

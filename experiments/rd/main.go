@@ -13,16 +13,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"rd/rdlib"
+	"rd/rdlib/train"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := rootCommand().ExecuteContext(ctx)
 	stop()
-	if err != nil {
+	code := rdlib.ExitCode(err)
+	switch {
+	case code == rdlib.ExitInterrupted && !errors.Is(err, train.ErrInterrupted):
+		fmt.Fprintln(os.Stderr, "rd: interrupted; run the same command again: what was finished is kept")
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "rd:", err)
 	}
-	os.Exit(rdlib.ExitCode(err))
+	os.Exit(code)
 }
 
 func rootCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,16 +24,13 @@ func predictCommand() *cobra.Command {
 				return &rdlib.UsageError{Err: fmt.Errorf("name at least one image")}
 			}
 			predictions, err := rdlib.Predict(modelPath, args, threads)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(predictions)
+			if predictions != nil && asJSON {
+				return errors.Join(printJSON(predictions), err)
 			}
 			for _, p := range predictions {
 				fmt.Printf("%s\t%s\t%.1f %%\n", p.File, p.Class, 100*p.Probabilities[p.Class])
 			}
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&modelPath, "model", "", "the exported student (required)")

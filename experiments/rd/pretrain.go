@@ -20,6 +20,9 @@ func pretrainCommand() *cobra.Command {
 			if err := required(map[string]string{"--data": o.Data, "--out": out}); err != nil {
 				return err
 			}
+			if err := positive(cmd.Flags()); err != nil {
+				return err
+			}
 			s, err := session.open()
 			if err != nil {
 				return err
@@ -29,7 +32,7 @@ func pretrainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Printf("teacher: %s\n%s\n", out, sideCar)
+			fmt.Printf("teacher:  %s\nside-car: %s\n", out, sideCar)
 			return nil
 		},
 	}

@@ -35,7 +35,7 @@ type Result struct {
 	Teacher     *Teacher     `json:"teacher,omitempty"` // provenance; nil when the method needs none
 	Curves      []Epoch      `json:"curves"`
 	Last        Outcome      `json:"last"` // the headline: the student after the last step
-	Best        Outcome      `json:"best"` // the student of the epoch with the best validation accuracy, never chosen on test
+	Best        Outcome      `json:"best"` // the student of the epoch with the best validation accuracy, never chosen on test; Last without validation images
 	Classes     []string     `json:"classes"`
 	Predictions []Prediction `json:"predictions"` // of the last student on the test images
 }
@@ -128,12 +128,12 @@ type Epoch struct {
 
 // Outcome is one student's performance; accuracies are fractions in [0,1].
 type Outcome struct {
-	Epoch              int     `json:"epoch"`
-	Step               int     `json:"step"`
-	ValidationAccuracy float64 `json:"validation_accuracy"`
-	TestAccuracy       float64 `json:"test_accuracy"`
-	TestCorrect        int     `json:"test_correct"`
-	TestTotal          int     `json:"test_total"`
+	Epoch              int      `json:"epoch"`
+	Step               int      `json:"step"`
+	ValidationAccuracy *float64 `json:"validation_accuracy,omitempty"` // nil without validation images
+	TestAccuracy       float64  `json:"test_accuracy"`
+	TestCorrect        int      `json:"test_correct"`
+	TestTotal          int      `json:"test_total"`
 }
 
 // Prediction is one test image's.

@@ -67,7 +67,7 @@ func Run(ctx context.Context, cell *Cell) (*Trained, error) {
 }
 
 func newLoop(cell *Cell) (*loop, error) {
-	if err := checkOptimizer(cell.Config.Optimizer); err != nil {
+	if err := CheckOptimizer(cell.Config.Optimizer); err != nil {
 		return nil, err
 	}
 	l := &loop{cell: cell, store: gomodel.NewStore(), phases: cell.Method.Phases(), steps: map[string]*gomodel.Exec{}, partNames: map[string][]string{}}
@@ -300,11 +300,11 @@ func (l *loop) endEpoch(phase distill.Phase, epoch int) error {
 		}
 		accuracy := accuracyOf(probabilities, l.cell.Validation)
 		e.ValidationAccuracy = &accuracy
-		if l.best == nil || accuracy > l.state.Best.ValidationAccuracy {
+		if l.best == nil || accuracy > *l.state.Best.ValidationAccuracy {
 			if l.best, err = l.cell.Student.ReadWeights(l.store.RootScope().At(studentScope)); err != nil {
 				return err
 			}
-			l.state.Best = record.Outcome{Epoch: epoch, Step: l.state.Step, ValidationAccuracy: accuracy}
+			l.state.Best = record.Outcome{Epoch: epoch, Step: l.state.Step, ValidationAccuracy: &accuracy}
 		}
 	}
 	l.state.Curves = append(l.state.Curves, e)
@@ -329,9 +329,7 @@ func (l *loop) finish() (*Trained, error) {
 		Best:    l.state.Best,
 		Resumed: l.state.Resumed,
 	}
-	if end.ValidationAccuracy != nil {
-		t.Last.ValidationAccuracy = *end.ValidationAccuracy
-	}
+	t.Last.ValidationAccuracy = end.ValidationAccuracy
 	fill(&t.Last, probabilities, l.cell.Test)
 	if l.best == nil { // no validation images: the last is the best
 		t.Best, t.BestWeights = t.Last, last

@@ -34,15 +34,16 @@ func fraction(step, steps int) float64 {
 	return float64(step) / float64(steps-1)
 }
 
-func checkOptimizer(o record.Optimizer) error {
+// CheckOptimizer says what of an optimizer setting makes no sense.
+func CheckOptimizer(o record.Optimizer) error {
 	switch {
 	case o.Name != "adamw":
 		return fmt.Errorf("unknown optimizer %q: there is adamw", o.Name)
 	case o.Schedule != "cosine" && o.Schedule != "constant":
 		return fmt.Errorf("unknown learning-rate schedule %q: there are cosine and constant", o.Schedule)
-	case !(o.LearningRate > 0):
+	case !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0):
 		return fmt.Errorf("learning rate %v: it must be above 0", o.LearningRate)
-	case o.WeightDecay < 0:
+	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
 		return fmt.Errorf("weight decay %v: it must not be negative", o.WeightDecay)
 	}
 	return nil

@@ -214,7 +214,7 @@ func TestDamagedCheckpointIsSetAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if trained.Last != whole.Last {
+	if !reflect.DeepEqual(trained.Last, whole.Last) {
 		t.Errorf("after a damaged checkpoint %+v, undisturbed %+v", trained.Last, whole.Last)
 	}
 	if _, err := os.Stat(cell.Checkpoint + ".damaged"); err != nil {
@@ -235,7 +235,7 @@ func TestLearningRate(t *testing.T) {
 		t.Errorf("constant ends at %g", got)
 	}
 	o.Schedule = "linear"
-	if err := checkOptimizer(o); err == nil {
+	if err := CheckOptimizer(o); err == nil {
 		t.Error("an unknown schedule is accepted")
 	}
 }
