@@ -112,7 +112,11 @@ func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
 	if d.Published, err = assignSplits(d.Items, d.Classes, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Root, err)
 	}
-	return d, d.checkParts()
+	if err := d.checkParts(); err != nil {
+		return nil, err
+	}
+	d.Notes = append(d.Notes, d.duplicateNotes()...)
+	return d, nil
 }
 
 func newDataset(dir string, found *listing, o Options) (*Dataset, error) {
