@@ -82,6 +82,9 @@ func Comparison(spec *experiments.Spec, base string) error {
 	p.X.Min, p.X.Max = -0.5, float64(len(spec.Students))-0.5
 	p.Legend.Top, p.Legend.Left = false, false
 	p.Legend.Padding = 1
+	if p.Y.Min > p.Y.Max { // nothing was drawn
+		p.Y.Min, p.Y.Max = 0, 100
+	}
 	if middle := (p.Y.Max + p.Y.Min) / 2; p.Y.Max-p.Y.Min < 8 { // equal results are not to look different
 		p.Y.Min, p.Y.Max = middle-4, middle+4
 	}
