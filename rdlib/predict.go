@@ -5,6 +5,7 @@ import (
 
 	"rd/rdlib/dataset"
 	"rd/rdlib/deploy"
+	"rd/rdlib/train"
 )
 
 // Prediction is what an exported student says of one image file.
@@ -48,15 +49,10 @@ func Predict(student string, files []string, threads int) ([]Prediction, error) 
 	}
 	predictions := make([]Prediction, len(readable))
 	for i, row := range rows {
-		p := Prediction{File: readable[i], Probabilities: map[string]float32{}}
-		best := 0
+		p := Prediction{File: readable[i], Class: s.Classes[train.ArgMax(row)], Probabilities: map[string]float32{}}
 		for k, probability := range row {
 			p.Probabilities[s.Classes[k]] = probability
-			if probability > row[best] {
-				best = k
-			}
 		}
-		p.Class = s.Classes[best]
 		predictions[i] = p
 	}
 	return predictions, failed
