@@ -32,7 +32,6 @@ type TeacherOutputs struct {
 type Cell struct {
 	Config   record.Config // resolved; Steps, Batch, Optimizer and Seeds rule the loop
 	Student  *model.Network
-	Initial  model.Weights // nil: Student.Init(Config.Seeds.Init)
 	Method   distill.Method
 	Backend  compute.Backend
 	Height   int // of the student's input

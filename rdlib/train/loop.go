@@ -126,12 +126,8 @@ func (l *loop) describeModules() error {
 // initialise gives every variable its first value: weights drawn from the initialisation seed, moments zero.
 func (l *loop) initialise() error {
 	seed := l.cell.Config.Seeds.Init
-	initial := l.cell.Initial
-	if initial == nil {
-		initial = l.cell.Student.Init(seed)
-	}
 	root := l.store.RootScope()
-	if err := l.cell.Student.Declare(root.At(studentScope), initial); err != nil {
+	if err := l.cell.Student.Declare(root.At(studentScope), l.cell.Student.Init(seed)); err != nil {
 		return err
 	}
 	for i, name := range slices.Sorted(maps.Keys(l.modules)) {
