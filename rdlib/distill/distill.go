@@ -89,6 +89,8 @@ type Losses struct {
 	Parts []Part      // the terms of Total before they are weighted
 	// Logits, [batch, classes], are those of the teacher's path. In a phase without student, training accuracy is theirs.
 	Logits *graph.Node
+	// Correct, a float scalar, is how many of the batch were right where that is no matter of logits and labels; nil: it is.
+	Correct *graph.Node
 }
 
 // A Part is one term of a loss.

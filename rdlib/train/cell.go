@@ -56,6 +56,7 @@ type Trained struct {
 	Last, Best     record.Outcome
 	LastWeights    model.Weights
 	BestWeights    model.Weights
+	Modules        map[string]model.Weights // the method's own modules after the last step
 	Probabilities  [][]float32 // of the last student on Test, [image][class]
 	Seconds        float64
 	SecondsPerStep float64 // median over the student phase's steps in this process

@@ -83,6 +83,9 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 
 // correct counts the batch's right answers. Ties go to the first class.
 func (l *loop) correct(step *distill.Step, losses distill.Losses, labels *graph.Node) *graph.Node {
+	if losses.Correct != nil {
+		return losses.Correct
+	}
 	logits := step.Student.Logits
 	if logits == nil {
 		logits = losses.Logits

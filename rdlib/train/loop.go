@@ -324,6 +324,12 @@ func (l *loop) finish() (*Trained, error) {
 		Last:    record.Outcome{Epoch: end.Epoch, Step: end.Step},
 		Best:    l.state.Best,
 		Resumed: l.state.Resumed,
+		Modules: map[string]model.Weights{},
+	}
+	for name, module := range l.modules {
+		if t.Modules[name], err = module.ReadWeights(l.store.RootScope().At(modulesScope).At("%s", name)); err != nil {
+			return nil, err
+		}
 	}
 	t.Last.ValidationAccuracy = end.ValidationAccuracy
 	fill(&t.Last, probabilities, l.cell.Test)
