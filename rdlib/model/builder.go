@@ -122,7 +122,7 @@ func (b *Builder) SpatialMean(name string, x Value) Value {
 	return b.add(name, GlobalAvgPool{}, 1, x)[0]
 }
 
-// Linear appends y = x Wᵀ + b with the given number of outputs.
+// Linear appends y = x Wᵀ + b with the given number of outputs, on a vector or on each token.
 func (b *Builder) Linear(name string, x Value, out int) Value {
 	return b.add(name, Linear{Out: out, Init: b.linearInit}, 1, x)[0]
 }
@@ -130,10 +130,10 @@ func (b *Builder) Linear(name string, x Value, out int) Value {
 // Add appends the sum of two values.
 func (b *Builder) Add(name string, x, y Value) Value { return b.add(name, Add{}, 1, x, y)[0] }
 
-// Concat appends the values joined along their channels.
+// Concat appends the values joined along their channels, or tokens to one row.
 func (b *Builder) Concat(name string, xs ...Value) Value { return b.add(name, Concat{}, 1, xs...)[0] }
 
-// Split appends a cut of the channels into the first n and the rest.
+// Split appends a cut of the channels, or of the row of tokens, into the first n and the rest.
 func (b *Builder) Split(name string, x Value, n int) (first, rest Value) {
 	parts := b.add(name, Split{First: n}, 2, x)
 	return parts[0], parts[1]
@@ -255,7 +255,7 @@ func (b *Builder) add(name string, op Op, outputs int, inputs ...Value) []Value 
 	}
 	layer := Layer{Name: name, Op: op, Inputs: inputs, Parameters: op.parameters(in)}
 	for i := range layer.Parameters {
-		layer.Parameters[i].Name = name + "." + layer.Parameters[i].Name
+		layer.Parameters[i].Name = parameterName(name, layer.Parameters[i].Name)
 	}
 	for _, shape := range shapes {
 		layer.Outputs = append(layer.Outputs, Value(len(b.shapes)))
@@ -263,6 +263,14 @@ func (b *Builder) add(name string, op Op, outputs int, inputs ...Value) []Value 
 	}
 	b.net.layers = append(b.net.layers, layer)
 	return layer.Outputs
+}
+
+// parameterName joins a layer's name and that of one of its parameters; a nameless parameter bears the layer's name.
+func parameterName(layer, own string) string {
+	if own == "" {
+		return layer
+	}
+	return layer + "." + own
 }
 
 // known reports whether x is a value of this network and no mistake was made before.

@@ -72,6 +72,18 @@ func TestMistakes(t *testing.T) {
 		"split":              {[]int{3, 8, 8}, func(b *Builder, x Value) { b.Split("s", x, 3) }, "layer s"},
 		"shuffle":            {[]int{3, 8, 8}, func(b *Builder, x Value) { b.ChannelShuffle("s", x, 2) }, "layer s"},
 		"flatten a free map": {[]int{3, Any, Any}, func(b *Builder, x Value) { b.Flatten("f", x) }, "layer f"},
+		"norm of a map":      {[]int{3, 8, 8}, func(b *Builder, x Value) { b.LayerNorm("n", x) }, "layer n"},
+		"tokens of a vector": {[]int{3}, func(b *Builder, x Value) { b.Tokens("t", x) }, "layer t"},
+		"map of other size":  {[]int{3, 8, 8}, func(b *Builder, x Value) { b.Map("m", b.Tokens("t", x), 4, 8) }, "layer m"},
+		"mean of a vector":   {[]int{3}, func(b *Builder, x Value) { b.TokenMean("m", x) }, "layer m"},
+		"nothing learned":    {[]int{3}, func(b *Builder, x Value) { b.Learned("p", Learned{Count: 1}) }, "layer p"},
+		"attention on a map": {[]int{3, 8, 8}, func(b *Builder, x Value) { b.SelfAttention("a", x, 1) }, "layer a"},
+		"qkv":                {[]int{4, 8, 8}, func(b *Builder, x Value) { b.SelfAttention("a", b.Tokens("t", x), 1) }, "layer a"},
+		"heads":              {[]int{9, 8, 8}, func(b *Builder, x Value) { b.SelfAttention("a", b.Tokens("t", x), 2) }, "heads"},
+		"keys and values": {[]int{9, 8, 8}, func(b *Builder, x Value) {
+			x = b.Tokens("t", x)
+			b.Attention("a", x, x, b.Linear("l", x, 3), 1)
+		}, "layer a"},
 		"dropout":            {[]int{3}, func(b *Builder, x Value) { b.Dropout("d", x, 1) }, "layer d"},
 		"foreign value":      {[]int{3}, func(b *Builder, x Value) { b.ReLU("r", 42) }, "42"},
 		"pooled map":         {[]int{3, 8, 8}, func(b *Builder, x Value) { b.Pooled(x) }, "vector"},

@@ -39,9 +39,13 @@ func (n *Network) Cost(sample ...int) (Cost, error) {
 		case Conv:
 			c.MACs += int64(elements(out)) * int64(in[0]/op.Groups*op.Kernel*op.Kernel)
 		case Linear:
-			c.MACs += int64(in[0]) * int64(op.Out)
+			c.MACs += int64(in[len(in)-1]) * int64(elements(out))
+		case Attention:
+			c.MACs += op.macs(pick(shapes, layer.Inputs), out)
 		case BatchNorm:
 			c.BNElements += int64(elements(out))
+		case LayerNorm:
+			c.LNElements += int64(elements(out))
 		case GlobalAvgPool:
 			if op.Adaptive {
 				c.AdaptivePoolInputs += int64(elements(in))

@@ -113,7 +113,7 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 	case Add:
 		y = graph.Add(x, in[1])
 	case Concat:
-		y = graph.Concatenate(in, 1)
+		y = concatenate(in)
 	case Split:
 		first, rest := nn.SplitChannels(x, op.First)
 		values[layer.Outputs[0]], values[layer.Outputs[1]] = first, rest
@@ -122,6 +122,20 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 		y = nn.ChannelShuffle(x, op.Groups)
 	case Flatten:
 		y = graph.Reshape(x, x.Shape().Dim(0), -1)
+	case LayerNorm:
+		y = nn.LayerNorm(x, parameter("weight"), parameter("bias"), op.Eps)
+	case GELU:
+		y = nn.GELU(x)
+	case Attention:
+		y = op.forward(in)
+	case Learned:
+		y = variable(scope, layer.Name).NodeValue(g)
+	case Tokens:
+		y = tokensOfMap(x)
+	case Map:
+		y = op.mapOfTokens(x)
+	case TokenMean:
+		y = graph.ReduceMean(x, 1)
 	case Dropout:
 		y = dropout(scope, x, op.Rate, training)
 	default:

@@ -22,6 +22,7 @@ func TestGolden(t *testing.T) {
 	golden.Run(t, golden.Model, map[string]golden.Test{
 		"arch":        testGoldenArchitecture,
 		"arch_params": testGoldenParameters,
+		"vit":         testGoldenViT,
 	})
 }
 
@@ -294,8 +295,7 @@ func trainingPass(t *testing.T, engine golden.Engine, store *gomodel.Store, net 
 	exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
 		g := x.Graph()
 		logits := net.Forward(scope, x, true).Logits
-		target := graph.OneHot(graph.Const(g, labels), net.Classes(), x.DType())
-		loss := graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(target, graph.LogSoftmax(logits, -1)), -1)))
+		loss := meanCrossEntropy(logits, labels)
 		variables := make([]*graph.Node, len(trained))
 		for i, p := range trained {
 			variables[i] = scope.GetVariable(p.Name).NodeValue(g)
@@ -306,6 +306,11 @@ func trainingPass(t *testing.T, engine golden.Engine, store *gomodel.Store, net 
 		t.Fatal(err)
 	}
 	return exec, trained
+}
+
+func meanCrossEntropy(logits *graph.Node, labels []int32) *graph.Node {
+	target := graph.OneHot(graph.Const(logits.Graph(), labels), logits.Shape().Dim(-1), logits.DType())
+	return graph.Neg(graph.ReduceAllMean(graph.ReduceSum(graph.Mul(target, graph.LogSoftmax(logits, -1)), -1)))
 }
 
 func variableValues(t *testing.T, store *gomodel.Store, name string) []float64 {

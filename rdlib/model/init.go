@@ -18,6 +18,11 @@ const (
 	InitKaimingFanOut Init = "kaiming fan_out"
 	// InitNormal001 is torchvision's choice for MobileNetV2's classifier: N(0, 0.01²), bias 0.
 	InitNormal001 Init = "normal 0.01"
+	// InitNormal002 is timm's choice for the linear layers and the position embedding of vision transformers: N(0, 0.02²),
+	// bias 0. timm cuts it at ±2, a hundred deviations away.
+	InitNormal002 Init = "normal 0.02"
+	// InitNormal1e6 is timm's choice for the class token: N(0, 10⁻¹²), nearly nothing.
+	InitNormal1e6 Init = "normal 1e-6"
 
 	initOnes        Init = "ones"
 	initZeros       Init = "zeros"
@@ -59,6 +64,10 @@ func (p Parameter) draw(seed uint64) []float32 {
 		next = func() float64 { return std * rng.NormFloat64() }
 	case InitNormal001:
 		next = func() float64 { return 0.01 * rng.NormFloat64() }
+	case InitNormal002:
+		next = func() float64 { return 0.02 * rng.NormFloat64() }
+	case InitNormal1e6:
+		next = func() float64 { return 1e-6 * rng.NormFloat64() }
 	}
 	data := make([]float32, elements(p.Shape))
 	for i := range data {

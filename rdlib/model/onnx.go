@@ -59,7 +59,7 @@ func (n *Network) ONNX(w Weights, o ONNXOptions) ([]byte, error) {
 	}
 	e := &onnxEmitter{
 		net: n, weights: w, shapes: shapes,
-		names: map[Value]string{inputValue: ONNXInput},
+		names: map[Value]string{inputValue: ONNXInput}, unbatched: map[Value]bool{},
 		graph: &protos.GraphProto{Name: n.name},
 		fold:  n.foldable(),
 	}
@@ -142,6 +142,8 @@ type onnxEmitter struct {
 	graph   *protos.GraphProto
 	fold    map[int]int
 	wanted  []Value
+
+	unbatched map[Value]bool // values whose tensor has a batch of one, the same for every sample
 }
 
 // outputs declares the graph's outputs and fixes the names of the values they return.
@@ -198,8 +200,12 @@ func (e *onnxEmitter) layer(layer Layer) {
 	for i, v := range layer.Inputs {
 		in[i] = e.names[v]
 	}
-	if _, ok := layer.Op.(Dropout); ok { // nothing at inference
+	switch layer.Op.(type) {
+	case Dropout: // nothing at inference
 		e.passOn(layer.Outputs[0], in[0])
+		return
+	case Learned:
+		e.learned(layer)
 		return
 	}
 	out := make([]string, len(layer.Outputs))
@@ -226,6 +232,10 @@ func (e *onnxEmitter) layer(layer Layer) {
 	case GlobalAvgPool:
 		e.node("ReduceMean", layer.Name, in, out, intsAttribute("axes", 2, 3), intAttribute("keepdims", 0))
 	case Linear:
+		if len(shape) == 2 {
+			e.linearOnTokens(layer, in, out)
+			break
+		}
 		for _, p := range layer.Parameters {
 			in = append(in, e.floats(p.Name, e.weights[p.Name].Shape, e.weights[p.Name].Data))
 		}
@@ -233,7 +243,7 @@ func (e *onnxEmitter) layer(layer Layer) {
 	case Add:
 		e.node("Add", layer.Name, in, out)
 	case Concat:
-		e.node("Concat", layer.Name, in, out, intAttribute("axis", 1))
+		e.concat(layer, in, out)
 	case Split:
 		in = append(in, e.ints(layer.Name+".sizes", op.First, shape[0]-op.First))
 		e.node("Split", layer.Name, in, out, intAttribute("axis", 1))
@@ -243,6 +253,18 @@ func (e *onnxEmitter) layer(layer Layer) {
 		e.node("Reshape", grouped, []string{in[0], e.ints(grouped+"_shape", 0, op.Groups, shape[0]/op.Groups, shape[1], shape[2])}, []string{grouped})
 		e.node("Transpose", dealt, []string{grouped}, []string{dealt}, intsAttribute("perm", 0, 2, 1, 3, 4))
 		e.node("Reshape", layer.Name, []string{dealt, e.ints(layer.Name+"_shape", 0, shape[0], shape[1], shape[2])}, out)
+	case LayerNorm:
+		e.layerNorm(layer, in, out)
+	case GELU:
+		e.gelu(layer, in, out)
+	case Attention:
+		e.attention(layer, in, out)
+	case Tokens:
+		e.tokens(layer, in, out)
+	case Map:
+		e.mapOfTokens(layer, in, out)
+	case TokenMean:
+		e.node("ReduceMean", layer.Name, in, out, intsAttribute("axes", 1), intAttribute("keepdims", 0))
 	case Flatten:
 		e.node("Flatten", layer.Name, in, out, intAttribute("axis", 1))
 	default:
@@ -313,10 +335,22 @@ func (e *onnxEmitter) node(op, name string, in, out []string, attributes ...*pro
 
 // constant returns the name of a scalar initializer, made at its first use.
 func (e *onnxEmitter) constant(name string, value float32) string {
-	if slices.ContainsFunc(e.graph.Initializer, func(t *protos.TensorProto) bool { return t.Name == name }) {
+	if e.has(name) {
 		return name
 	}
 	return e.floats(name, nil, []float32{value})
+}
+
+// shared is ints, made at its first use.
+func (e *onnxEmitter) shared(name string, values ...int) string {
+	if e.has(name) {
+		return name
+	}
+	return e.ints(name, values...)
+}
+
+func (e *onnxEmitter) has(initializer string) bool {
+	return slices.ContainsFunc(e.graph.Initializer, func(t *protos.TensorProto) bool { return t.Name == initializer })
 }
 
 func (e *onnxEmitter) floats(name string, shape []int, values []float32) string {

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Op is what a layer does. The kinds are the types of this file; the emitters switch over them.
@@ -42,7 +43,7 @@ type AvgPool struct{ Window, Stride, Padding int }
 // as an adaptive pool, whose inputs the paper's FLOPs count includes; ShuffleNetV2 writes a plain mean, which it does not.
 type GlobalAvgPool struct{ Adaptive bool }
 
-// Linear is y = x Wᵀ + b on vectors.
+// Linear is y = x Wᵀ + b on vectors, or on each token of [tokens, features].
 type Linear struct {
 	Out  int
 	Init Init // how weight and bias start; "" means the Builder's LinearInit
@@ -51,10 +52,10 @@ type Linear struct {
 // Add is the sum of two values of one shape.
 type Add struct{}
 
-// Concat joins values along the channels.
+// Concat joins values along the channels of maps, the features of vectors or the row of tokens.
 type Concat struct{}
 
-// Split cuts the channels into the first First and the rest.
+// Split cuts the axis that Concat joins into the first First and the rest.
 type Split struct{ First int }
 
 // ChannelShuffle deals the channels of Groups equal groups out in turn: channel g·(C/G)+i becomes channel i·G+g.
@@ -131,19 +132,22 @@ func (GlobalAvgPool) shapes(in [][]int) ([][]int, error) {
 func (GlobalAvgPool) parameters([][]int) []Parameter { return nil }
 
 func (l Linear) shapes(in [][]int) ([][]int, error) {
-	if len(in[0]) != 1 {
-		return nil, fmt.Errorf("a linear layer takes vectors, not %v: pool or flatten first", in[0])
+	if _, err := featuresOf(in[0]); err != nil {
+		return nil, fmt.Errorf("a linear layer %w: pool or flatten first", err)
 	}
 	if l.Out < 1 {
 		return nil, fmt.Errorf("a linear layer needs at least one output, not %d", l.Out)
 	}
-	return [][]int{{l.Out}}, nil
+	out := slices.Clone(in[0])
+	out[len(out)-1] = l.Out
+	return [][]int{out}, nil
 }
 
 func (l Linear) parameters(in [][]int) []Parameter {
+	features := in[0][len(in[0])-1]
 	return []Parameter{
-		{Name: "weight", Shape: []int{l.Out, in[0][0]}, Trainable: true, init: l.Init},
-		{Name: "bias", Shape: []int{l.Out}, Trainable: true, init: biasOf(l.Init), fanIn: in[0][0]},
+		{Name: "weight", Shape: []int{l.Out, features}, Trainable: true, init: l.Init},
+		{Name: "bias", Shape: []int{l.Out}, Trainable: true, init: biasOf(l.Init), fanIn: features},
 	}
 }
 

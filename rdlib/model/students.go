@@ -3,13 +3,14 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
 )
 
-// Config are the choices an architecture leaves to its user. The input's height and width are not among them: every
-// student takes any size.
+// Config are the choices an architecture leaves to its user. The input's height and width are among them for
+// transformers only: every other architecture takes any size.
 type Config struct {
 	Classes    int     // outputs of the classifier, at least 1
 	Width      float64 // width multiplier, in (0, 8]; 0 means 1
@@ -18,7 +19,8 @@ type Config struct {
 	// 0 turns it off, so that a step is a function of weights and batch alone; torchvision's own value is 0.2. A
 	// positive rate draws from the GoMLX store's random state, which the caller seeds (model.Store.SetRNGStateFromSeed)
 	// and which a checkpoint of the store's variables holds.
-	Dropout float64
+	Dropout     float64
+	Transformer Transformer // vision transformers' own; the other architectures have none of them
 }
 
 // maxWidth bounds the width multiplier: beyond it a slip of the keyboard would ask for gigabytes.
@@ -97,7 +99,7 @@ func (e *UnknownError) Error() string {
 func New(name string, c Config) (*Network, error) {
 	wanted := strings.ToLower(name)
 	nearest, distance := "", math.MaxInt
-	for _, a := range architectures {
+	for _, a := range slices.Concat(architectures, teachers) {
 		for _, known := range append([]alias{{a.name, 1}}, a.aliases...) {
 			if known.name == wanted {
 				if c.Width == 0 {

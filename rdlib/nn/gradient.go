@@ -18,7 +18,10 @@ type gradientRule func(node, dy *graph.Node) []*graph.Node
 var gradientRules sync.Map // weak.Pointer[graph.Node] → gradientRule
 
 // ruledTypes are the node types withGradient may be used on.
-var ruledTypes = []graph.NodeType{graph.NodeTypeConvGeneral, graph.NodeTypeMax, graph.NodeTypeClamp, graph.NodeTypeReduceWindow}
+var ruledTypes = []graph.NodeType{
+	graph.NodeTypeConvGeneral, graph.NodeTypeMax, graph.NodeTypeClamp, graph.NodeTypeReduceWindow,
+	graph.NodeTypeMul, graph.NodeTypeFusedSoftmax,
+}
 
 func init() {
 	for _, nodeType := range ruledTypes {

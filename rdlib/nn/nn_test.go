@@ -77,6 +77,8 @@ func layerCases() []layerCase {
 	one("avg pool 3 2 1", []int{2, 3, 9, 8}, func(x *graph.Node) *graph.Node { return AvgPool2D(x, 3, 2, 1) })
 	one("avg pool 2 2 0", []int{2, 3, 8, 6}, func(x *graph.Node) *graph.Node { return AvgPool2D(x, 2, 2, 0) })
 	one("global average pool", []int{2, 3, 4, 5}, GlobalAvgPool)
+	one("gelu", []int{2, 3, 5}, func(x *graph.Node) *graph.Node { return GELU(graph.MulScalar(x, 4)) })
+	one("softmax", []int{2, 3, 5}, func(x *graph.Node) *graph.Node { return Softmax(graph.MulScalar(x, 3)) })
 	one("channel shuffle", []int{2, 6, 4, 5}, func(x *graph.Node) *graph.Node { return ChannelShuffle(x, 2) })
 	one("split and join", []int{2, 6, 4, 5}, func(x *graph.Node) *graph.Node {
 		a, b := SplitChannels(x, 2)
@@ -85,6 +87,11 @@ func layerCases() []layerCase {
 	cases = append(cases,
 		layerCase{"linear", [][]int{{4, 5}, {3, 5}, {3}}, func(a []*graph.Node) *graph.Node { return Linear(a[0], a[1], a[2]) }},
 		layerCase{"linear without bias", [][]int{{4, 5}, {3, 5}}, func(a []*graph.Node) *graph.Node { return Linear(a[0], a[1], nil) }},
+		layerCase{"linear on tokens", [][]int{{4, 2, 5}, {3, 5}, {3}}, func(a []*graph.Node) *graph.Node { return Linear(a[0], a[1], a[2]) }},
+		layerCase{"layer norm", [][]int{{4, 3, 5}, {5}, {5}}, func(a []*graph.Node) *graph.Node { return LayerNorm(a[0], a[1], a[2], 1e-6) }},
+		layerCase{"layer norm of features", [][]int{{4, 6}, {6}, {6}}, func(a []*graph.Node) *graph.Node { return LayerNorm(a[0], a[1], a[2], 1e-5) }},
+		layerCase{"self-attention", [][]int{{2, 5, 6}}, func(a []*graph.Node) *graph.Node { return Attention(a[0], a[0], a[0], 3) }},
+		layerCase{"attention of other queries", [][]int{{2, 3, 8}, {2, 5, 8}, {2, 5, 8}}, func(a []*graph.Node) *graph.Node { return Attention(a[0], a[1], a[2], 2) }},
 		layerCase{"batch norm in training", [][]int{{4, 3, 5, 2}, {3}, {3}}, func(a []*graph.Node) *graph.Node {
 			y, _, _ := BatchNormTrain(a[0], a[1], a[2], 1e-5)
 			return y

@@ -1,0 +1,101 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+	gomodel "github.com/gomlx/gomlx/ml/model"
+
+	"rd/rdlib/golden"
+)
+
+// testGoldenViT compares the outputs, those inside the blocks among them, and every gradient of the file.
+func testGoldenViT(t *testing.T, v *golden.Vector) {
+	if _, relative := v.Params["blocks.0.attn.rel_pos_h"]; relative {
+		golden.Pending(t, "windows and relative positions, not built yet")
+	}
+	image, patch := v.Inputs.Get(t, "image"), v.Params.Get(t, "patch_embed.proj.weight").Shape
+	pool := PoolMean
+	if _, ok := v.Params["cls_token"]; ok {
+		pool = PoolToken
+	}
+	net := build(t, "vit", Config{
+		Classes:    v.Params.Get(t, "head.bias").Shape[0],
+		InChannels: image.Shape[1],
+		Transformer: Transformer{
+			Height: image.Shape[2], Width: image.Shape[3],
+			Patch: patch[2], Dim: patch[0], Depth: int(v.Hyper(t, "depth")), Heads: int(v.Hyper(t, "heads")),
+			MLPRatio: float64(v.Params.Get(t, "blocks.0.mlp.fc1.bias").Shape[0]) / float64(patch[0]),
+			Pool:     pool,
+		},
+	})
+	labels := golden.Convert[int32](v.Inputs.Get(t, "labels").Data)
+	// The file's names of the outputs inside.
+	names := map[string]string{"patch_tokens": "patch_embed"}
+	for i := range int(v.Hyper(t, "depth")) {
+		names[fmt.Sprintf("block%d", i)] = fmt.Sprintf("blocks.%d", i)
+		names[fmt.Sprintf("block%d.attn_out", i)] = fmt.Sprintf("blocks.%d.attn", i)
+		names[fmt.Sprintf("block%d.mlp_out", i)] = fmt.Sprintf("blocks.%d.mlp", i)
+	}
+	outputs, grads := slices.Sorted(maps.Keys(v.Outputs)), slices.Sorted(maps.Keys(v.Grads))
+	if len(outputs) == 0 || len(grads) == 0 {
+		t.Fatalf("%s has no outputs or no gradients", v.Name)
+	}
+	for _, engine := range golden.Engines(t) {
+		t.Run(engine.Name, func(t *testing.T) {
+			store := gomodel.NewStore()
+			for _, p := range net.Parameters() {
+				if err := p.declare(store.RootScope(), v.Params.Get(t, p.Name).Tensor(t, engine.DType)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(v.Params) != len(net.Parameters()) {
+				t.Errorf("the file has %d parameters, the network %d", len(v.Params), len(net.Parameters()))
+			}
+			exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+				out := net.Forward(scope, x, true)
+				loss := meanCrossEntropy(out.Logits, labels)
+				var nodes, sources []*graph.Node
+				for _, name := range outputs {
+					switch {
+					case name == "loss":
+						nodes = append(nodes, loss)
+					case name == "logits":
+						nodes = append(nodes, out.Logits)
+					case name == "cls_feature" || name == "pooled":
+						nodes = append(nodes, out.Pooled)
+					case out.Taps[names[name]] != nil:
+						nodes = append(nodes, out.Taps[names[name]])
+					default:
+						panic(fmt.Errorf("the network does not hand out %s", name))
+					}
+				}
+				for _, name := range grads {
+					if name == "image" {
+						sources = append(sources, x)
+					} else {
+						sources = append(sources, variable(scope, name).NodeValue(x.Graph()))
+					}
+				}
+				return append(nodes, graph.Gradient(loss, sources...)...)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer exec.Finalize()
+			results, err := exec.Call(image.Tensor(t, engine.DType))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, name := range outputs {
+				golden.Near(t, name, golden.ArrayOf(t, results[i]), v.Outputs[name], engine.Tolerance)
+			}
+			for i, name := range grads {
+				golden.Near(t, "d loss/d "+name, golden.ArrayOf(t, results[len(outputs)+i]), v.Grads[name], engine.Tolerance)
+			}
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package model
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"rd/rdlib/nn"
+)
+
+// Attention is multi-head scaled dot-product attention: softmax(q kᵀ/√d) v in each head, d the width of a head, head i
+// the i-th of Heads equal parts of the width. It reads queries [m, dim], keys [n, dim] and values [n, dim], or one
+// value [tokens, 3·dim] that holds all three side by side; its output is [m, dim].
+type Attention struct{ Heads int }
+
+// Attention appends the attention of queries to keys and values.
+func (b *Builder) Attention(name string, q, k, v Value, heads int) Value {
+	return b.add(name, Attention{heads}, 1, q, k, v)[0]
+}
+
+// SelfAttention appends the attention of tokens to each other; qkv holds queries, keys and values side by side.
+func (b *Builder) SelfAttention(name string, qkv Value, heads int) Value {
+	return b.add(name, Attention{heads}, 1, qkv)[0]
+}
+
+func (a Attention) shapes(in [][]int) ([][]int, error) {
+	for _, shape := range in {
+		if len(shape) != 2 {
+			return nil, fmt.Errorf("attention takes tokens [tokens, features], not %v", shape)
+		}
+	}
+	q, width := in[0], in[0][1]
+	switch {
+	case len(in) == 1:
+		if width%3 != 0 {
+			return nil, fmt.Errorf("attention: %d features do not hold queries, keys and values of one width", width)
+		}
+		width /= 3
+	case !sameShape(in[1], in[2]) || in[1][1] != width:
+		return nil, fmt.Errorf("attention: queries %v, keys %v and values %v do not fit together", q, in[1], in[2])
+	}
+	if a.Heads < 1 || width%a.Heads != 0 {
+		return nil, fmt.Errorf("attention: a width of %d cannot be cut into %d heads", width, a.Heads)
+	}
+	return [][]int{{q[0], width}}, nil
+}
+
+func (Attention) parameters([][]int) []Parameter { return nil }
+
+// macs counts the two matrix products.
+func (Attention) macs(in [][]int, out []int) int64 {
+	keys := in[len(in)-1][0]
+	return 2 * int64(keys) * int64(elements(out))
+}
+
+func (a Attention) forward(in []*graph.Node) *graph.Node {
+	if len(in) == 1 {
+		return nn.SelfAttention(in[0], a.Heads)
+	}
+	return nn.Attention(in[0], in[1], in[2], a.Heads)
+}
+
+func (e *onnxEmitter) attention(layer Layer, in, out []string) {
+	name, heads := layer.Name, layer.Op.(Attention).Heads
+	width := e.shapes[layer.Outputs[0]][1]
+	parts := []string{name + ".q", name + ".k", name + ".v"}
+	if len(in) == 1 {
+		e.node("Split", name+".split", []string{in[0], e.ints(name+".widths", width, width, width)}, parts, intAttribute("axis", 2))
+		in = parts
+	}
+	// 0 keeps the batch and the number of tokens.
+	byHead := make([]string, 3)
+	for i, perm := range [][]int{{0, 2, 1, 3}, {0, 2, 3, 1}, {0, 2, 1, 3}} {
+		cut := parts[i] + ".cut"
+		byHead[i] = parts[i] + ".heads"
+		e.node("Reshape", cut, []string{in[i], e.shared("attention.cut", 0, 0, heads, width/heads)}, []string{cut})
+		e.node("Transpose", byHead[i], []string{cut}, []string{byHead[i]}, intsAttribute("perm", perm...))
+	}
+	scale := e.constant(fmt.Sprintf("attention.scale%d", width/heads), float32(1/math.Sqrt(float64(width/heads))))
+	e.node("Mul", name+".scaled", []string{byHead[0], scale}, []string{name + ".scaled"})
+	e.node("MatMul", name+".logits", []string{name + ".scaled", byHead[1]}, []string{name + ".logits"})
+	e.node("Softmax", name+".weights", []string{name + ".logits"}, []string{name + ".weights"}, intAttribute("axis", -1))
+	e.node("MatMul", name+".heads", []string{name + ".weights", byHead[2]}, []string{name + ".heads"})
+	e.node("Transpose", name+".joined", []string{name + ".heads"}, []string{name + ".joined"}, intsAttribute("perm", 0, 2, 1, 3))
+	e.node("Reshape", name, []string{name + ".joined", e.shared("attention.join", 0, 0, width)}, out)
+}
