@@ -3,6 +3,8 @@ package dataset
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 )
@@ -14,14 +16,22 @@ type Source interface {
 	Tensor(i int, flip bool, dst []float32) error
 }
 
+// Augmentable is a source that can show its images augmented by a draw from rng, as Images can.
+type Augmentable interface {
+	Source
+	Augmented(i int, a *Augmentation, rng *rand.Rand, dst []float32) error
+}
+
 // LoaderOptions of NewLoader.
 type LoaderOptions struct {
-	Values           int    // values of one image: Preprocess.Len()
-	Views            int    // 1: images as they are; 2: and mirrored
-	AugmentationSeed uint64 // chooses among the views
-	Workers          int    // goroutines that fill batches; 0: one per processor
-	Ahead            int    // batches made before they are asked for; 0 is 3
-	Batches          int    // how many batches to give; 0: no end
+	Values           int           // values of one image: Preprocess.Len()
+	Views            int           // 1: images as they are; 2: and mirrored. Without meaning when they are augmented
+	Augment          *Augmentation // not nil: images are augmented, and the source must be Augmentable
+	Copies           int           // how often each image stands in its batch, in succession, each with a draw of its own; 0 is 1
+	AugmentationSeed uint64        // of views and augmentation
+	Workers          int           // goroutines that fill batches; 0: one per processor
+	Ahead            int           // batches made before they are asked for; 0 is 3
+	Batches          int           // how many batches to give; 0: no end
 }
 
 // Loader fills batches on goroutines of its own, ahead of the training step. The batches and their order depend on the
@@ -35,12 +45,13 @@ type Loader struct {
 	failed error     // what Next returned, for ever after
 }
 
-// Batch is what one training step is fed.
+// Batch is what one training step is fed. Its rows are the sampler's batch, each image as often as there are copies: with
+// two, rows 2i and 2i+1 show the same image.
 type Batch struct {
-	Images []float32 // [batch, 3, height, width]
-	Labels []int32   // [batch]
+	Images []float32 // [rows, 3, height, width]
+	Labels []int32   // [rows]
 	Items  []int     // of the source
-	Views  []int     // 0 as it is, 1 mirrored
+	Views  []int     // 0 as it is, 1 mirrored; 0 when augmented
 	Epoch  int
 	Next   State // of the sampler after this batch: what a checkpoint keeps
 
@@ -77,6 +88,7 @@ func NewLoader(ctx context.Context, source Source, sampler *Sampler, o LoaderOpt
 		for i := 0; o.Batches == 0 || i < o.Batches; i++ {
 			b := &Batch{ready: make(chan struct{}), loader: l}
 			b.Items, b.Epoch = sampler.Next()
+			b.Items = Repeat(b.Items, o.Copies)
 			b.Next = sampler.State()
 			select {
 			case l.queue <- b:
@@ -95,6 +107,20 @@ func NewLoader(ctx context.Context, source Source, sampler *Sampler, o LoaderOpt
 	return l
 }
 
+// Repeat lists each item as often as there are copies (0 is 1), in succession.
+func Repeat(items []int, copies int) []int {
+	if copies < 2 {
+		return items
+	}
+	rows := make([]int, 0, copies*len(items))
+	for _, item := range items {
+		for range copies {
+			rows = append(rows, item)
+		}
+	}
+	return rows
+}
+
 // fill reads the images of a batch.
 func (b *Batch) fill(ctx context.Context, source Source, o LoaderOptions) {
 	n := len(b.Items)
@@ -109,11 +135,24 @@ func (b *Batch) fill(ctx context.Context, source Source, o LoaderOptions) {
 			return
 		}
 		b.Labels[k] = int32(source.Label(item))
-		b.Views[k] = View(o.AugmentationSeed, b.Epoch, item, o.Views)
-		if b.err = source.Tensor(item, b.Views[k] == 1, b.Images[k*o.Values:(k+1)*o.Values]); b.err != nil {
+		if b.err = b.image(source, k, b.Images[k*o.Values:(k+1)*o.Values], o); b.err != nil {
 			return
 		}
 	}
+}
+
+// image reads row k.
+func (b *Batch) image(source Source, k int, dst []float32, o LoaderOptions) error {
+	item, copy := b.Items[k], k%max(1, o.Copies)
+	if o.Augment == nil {
+		b.Views[k] = CopyView(o.AugmentationSeed, b.Epoch, item, copy, o.Views)
+		return source.Tensor(item, b.Views[k] == 1, dst)
+	}
+	augmentable, ok := source.(Augmentable)
+	if !ok {
+		return fmt.Errorf("the images of %T cannot be augmented", source)
+	}
+	return augmentable.Augmented(item, o.Augment, drawRandom(o.AugmentationSeed, b.Epoch, item, copy), dst)
 }
 
 // Next waits for the next batch. After the last it returns ErrEnd, when the context ended or after Close the context's

@@ -76,8 +76,8 @@ func TestStoreKeepsWithinMemory(t *testing.T) {
 	}
 	for k, most := range []int64{DefaultMemory, 0, 14 * 18 * 5} {
 		bytes := int64(0)
-		for i := range stores[k].kept {
-			if kept := stores[k].kept[i].Load(); kept != nil {
+		for _, place := range stores[k].plain {
+			if kept := place.Load(); kept != nil {
 				bytes += int64(len(kept.Pix))
 			}
 		}

@@ -42,6 +42,22 @@ func (p Preprocess) Pixels(img image.Image) Pixels {
 	return out
 }
 
+// detailed is the preprocessing that keeps what augmentation crops from, of an image of that size: the same stretch of
+// the image, Detail times as large as the input or as large as it is in the file, whichever is less, but not smaller
+// than the input.
+func (p Preprocess) detailed(image image.Point) Preprocess {
+	factor := func(has, needs int) float64 { return min(max(float64(has)/float64(needs), 1), Detail) }
+	if p.Resize == ShortSideCrop {
+		short := p.ShortSide
+		p.ShortSide = int(float64(short) * factor(min(image.X, image.Y), short))
+		p.Height, p.Width = p.Height*p.ShortSide/short, p.Width*p.ShortSide/short
+		return p
+	}
+	p.Height = int(float64(p.Height) * factor(image.Y, p.Height))
+	p.Width = int(float64(p.Width) * factor(image.X, p.Width))
+	return p
+}
+
 // luma is Rec. 601's, in 16-bit fixed point with rounding; of three equal values it is that value.
 func luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)

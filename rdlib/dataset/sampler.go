@@ -98,6 +98,11 @@ func (s *Sampler) permutation(epoch int) []int {
 	return order
 }
 
+// CopyView is View for one of several copies of an image in its batch; the first copy's is View's own.
+func CopyView(seed uint64, epoch, item, copy, views int) int {
+	return View(copySeed(seed, copy), epoch, item, views)
+}
+
 // View chooses which view of an image an epoch shows: 0 is the image as it is, 1 its mirror image. It depends on the
 // arguments only, so it is the same whichever worker asks, and for images and cached features alike.
 func View(seed uint64, epoch, item, views int) int {
