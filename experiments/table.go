@@ -159,8 +159,12 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 		}
 		fmt.Fprintf(&b, "- Teacher: %s%s (sha256 %.12s…), frozen, features cached, %d views.\n", t.Name, pre, t.SHA256, c.Views)
 	}
-	fmt.Fprintf(&b, "- Each student: %d steps of %d images, %s, learning rate %g, weight decay %g, %s schedule; %s %s, %d threads.\n",
-		c.Steps, c.Batch, c.Optimizer.Name, c.Optimizer.LearningRate, c.Optimizer.WeightDecay, c.Optimizer.Schedule,
+	augmented := ""
+	if c.Augment != nil {
+		augmented = " augmented"
+	}
+	fmt.Fprintf(&b, "- Each student: %d steps of %d%s images, %s, learning rate %g, weight decay %g, %s schedule; %s %s, %d threads.\n",
+		c.Steps, c.Batch, augmented, c.Optimizer.Name, c.Optimizer.LearningRate, c.Optimizer.WeightDecay, c.Optimizer.Schedule,
 		c.Backend.Name, c.Backend.Version, c.Backend.Threads)
 	if slices.Contains(spec.Methods, "direct") {
 		fmt.Fprintln(&b, "- direct first trains the reprogramming module and the classifier on the teacher's features for as many steps, without the student.")

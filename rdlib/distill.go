@@ -134,7 +134,7 @@ func (j *Job) metadata() deploy.Metadata {
 // samples are the test images with what training answered, decoded again from their files.
 func (j *Job) samples(ctx context.Context, probabilities [][]float32) iter.Seq2[deploy.Sample, error] {
 	return func(yield func(deploy.Sample, error) bool) {
-		store, err := j.session.store(ctx, storeKey{j.data, j.input})
+		store, err := j.session.store(ctx, storeKey{j.data, j.input}, false)
 		if err != nil {
 			yield(deploy.Sample{}, err)
 			return

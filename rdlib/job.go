@@ -40,11 +40,13 @@ type Options struct {
 	TeacherSize   int // 0: the side-car's or graph's, else Size
 	Epochs, Steps int // at most one; both 0 is PaperEpochs
 	Batch         int // 0 is 32
-	Views         int // 0 is 2: the image and its mirror image
-	Half          bool
-	Strict        bool
-	Seeds         record.Seeds
-	Optimizer     record.Optimizer // the zero value is train.DefaultOptimizer
+	Views         int // 0 is 2: the image and its mirror image; 1 with Augment
+	// Augment changes the training images of methods without a teacher: its features are cached for the views alone.
+	Augment   *dataset.Augmentation
+	Half      bool
+	Strict    bool
+	Seeds     record.Seeds
+	Optimizer record.Optimizer // the zero value is train.DefaultOptimizer
 
 	Checkpoint      string        // file; "" keeps none
 	CheckpointEvery time.Duration // 0 is a minute
@@ -61,6 +63,9 @@ func (o Options) resolve() (Options, error) {
 	}
 	if o.Views == 0 {
 		o.Views = 2
+		if o.Augment != nil {
+			o.Views = 1
+		}
 	}
 	if o.Width == 0 {
 		o.Width = 1
@@ -87,6 +92,14 @@ func (o Options) resolve() (Options, error) {
 		return o, usagef("size %d of the student's images: 8 to 4096 pixels are possible", o.Size)
 	case o.TeacherSize != 0 && (o.TeacherSize < 8 || o.TeacherSize > 4096):
 		return o, usagef("size %d of the teacher's images: 8 to 4096 pixels are possible", o.TeacherSize)
+	}
+	if o.Augment != nil {
+		if o.Views != 1 {
+			return o, usagef("%d views of augmented images: leave --views out, and let the augmentation flip", o.Views)
+		}
+		if err := o.Augment.Validate(); err != nil {
+			return o, &UsageError{err}
+		}
 	}
 	if err := train.CheckOptimizer(o.Optimizer); err != nil {
 		return o, &UsageError{err}
@@ -170,6 +183,8 @@ func (o Options) checkNames() (distill.Method, error) {
 		return nil, usagef("method %s needs the teacher's logits on your classes, and a frozen foundation model has none", o.Method)
 	case needs.Teacher() && o.Teacher == "":
 		return nil, usagef("method %s needs a teacher: give --teacher FILE.onnx", o.Method)
+	case needs.Teacher() && o.Augment != nil:
+		return nil, usagef("method %s cannot train on augmented images: the teacher's features are cached for the views of each image alone; leave --augment out for every method you compare", o.Method)
 	}
 	return method, nil
 }
@@ -232,6 +247,9 @@ func (j *Job) config() record.Config {
 		n := len(j.Dataset.Indices(dataset.Train))
 		c.Steps = o.Epochs * ((n + o.Batch - 1) / o.Batch)
 	}
+	if o.Augment != nil {
+		c.Augment = o.Augment
+	}
 	if j.teacher != nil {
 		c.TeacherID = j.teacher.Identity
 		c.Features = &record.Features{Input: j.teacher.Preprocess, Half: o.Half, Outputs: j.outputs().all()}
@@ -275,14 +293,14 @@ func (f featureNames) all() []string {
 // Train trains the cell, or continues it from its checkpoint, and returns its record, not yet written.
 func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error) {
 	started := time.Now()
-	store, err := j.session.store(ctx, storeKey{j.data, j.input})
+	store, err := j.session.store(ctx, storeKey{j.data, j.input}, j.options.Augment != nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	names := j.outputs()
 	cell := &train.Cell{
 		Config: j.Config, Student: j.Student, Method: j.method, Backend: j.session.Backend,
-		Height: j.input.Height, Width: j.input.Width, Channels: 3, Classes: len(j.Dataset.Classes), Views: j.options.Views,
+		Height: j.input.Height, Width: j.input.Width, Channels: 3, Classes: len(j.Dataset.Classes), Views: j.options.Views, Augment: j.options.Augment,
 		Train: store.Part(dataset.Train), Validation: store.Part(dataset.Val), Test: store.Part(dataset.Test),
 		Outputs:    train.TeacherOutputs{Maps: names.maps, Pooled: names.pooled},
 		Checkpoint: j.options.Checkpoint, CheckpointEvery: j.options.CheckpointEvery, Progress: j.session.Log, Name: j.options.Name,

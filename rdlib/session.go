@@ -123,16 +123,30 @@ func (s *Session) dataset(ctx context.Context, key dataKey) (*dataset.Dataset, e
 	return d, nil
 }
 
-// store decodes a data set's images at one size, once.
-func (s *Session) store(ctx context.Context, key storeKey) (*dataset.Store, error) {
+// store decodes a data set's images at one size, once; all splits of a folder share them. When the training images are to
+// be augmented, they are decoded in their larger form.
+func (s *Session) store(ctx context.Context, key storeKey, augmented bool) (*dataset.Store, error) {
 	if store := s.stores[key]; store != nil {
 		return store, nil
 	}
-	store, err := dataset.NewStore(s.data[key.data], key.preprocess, 0)
-	if err != nil {
-		return nil, &UsageError{err}
+	var store *dataset.Store
+	for other, kept := range s.stores {
+		if other.data.dir == key.data.dir && other.preprocess == key.preprocess {
+			store = kept.Share(s.data[key.data])
+			break
+		}
 	}
-	if err := store.Load(ctx, 0, s.bar("decoding", "images")); err != nil {
+	if store == nil {
+		var err error
+		if store, err = dataset.NewStore(s.data[key.data], key.preprocess, 0); err != nil {
+			return nil, &UsageError{err}
+		}
+	}
+	var larger []dataset.Split
+	if augmented {
+		larger = append(larger, dataset.Train)
+	}
+	if err := store.Load(ctx, 0, s.bar("decoding", "images"), larger...); err != nil {
 		return nil, asInput(err)
 	}
 	s.stores[key] = store

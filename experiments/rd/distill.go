@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"rd/figures"
 	"rd/rdlib"
+	"rd/rdlib/dataset"
 	"rd/rdlib/record"
 	"rd/rdlib/train"
 )
@@ -44,7 +46,16 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.IntVar(&o.Epochs, "epochs", 0, "epochs to train (default 240, the paper's, unless --steps is given)")
 	f.IntVar(&o.Steps, "steps", 0, "optimizer steps to train, instead of --epochs")
 	f.IntVar(&o.Batch, "batch", 32, "images a step")
-	f.IntVar(&o.Views, "views", 2, "views of an image: 1 as it is, 2 and its mirror image")
+	f.IntVar(&o.Views, "views", 0, "views of an image: 1 as it is, 2 and its mirror image (0: 2, or 1 with --augment)")
+	presets := slices.Sorted(maps.Keys(dataset.Augmentations))
+	f.Func("augment", "augment the training images, for methods without a teacher: "+strings.Join(presets, " or "), func(name string) error {
+		a, known := dataset.Augmentations[name]
+		if !known {
+			return fmt.Errorf("there are %s", strings.Join(presets, " and "))
+		}
+		o.Augment = &a
+		return nil
+	})
 	f.Float64Var(&o.Width, "width", 1, "width multiplier of the student")
 	f.BoolVar(&o.Half, "half", false, "cache the teacher's features in half precision")
 	f.BoolVar(&o.Strict, "strict", false, "stop at an unreadable image instead of leaving it out")

@@ -270,6 +270,10 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"garbage teacher", []string{"distill", "--data", data, "--out", out, "--teacher", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"inspect garbage", []string{"teacher", "inspect", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"predict garbage", []string{"predict", "--model", garbage, images[0]}, rdlib.ExitInput, []string{"garbage.onnx"}},
+		{"unknown augmentation", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervise"}, rdlib.ExitUsage, []string{"supervised", "contrastive"}},
+		{"augmentation with a teacher", []string{"distill", "--data", data, "--out", out, "--teacher", garbage, "--augment", "supervised"}, rdlib.ExitUsage, []string{"rd", "cached"}},
+		{"augmentation of some methods only", []string{"compare", "--data", data, "--out", out, "--teacher", garbage, "--augment", "supervised"}, rdlib.ExitUsage, []string{"--augment", "every method"}},
+		{"augmentation and views", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervised", "--views", "2"}, rdlib.ExitUsage, []string{"--views"}},
 		{"unknown profile", []string{"reproduce", "--profile", "quik"}, rdlib.ExitUsage, []string{"quick"}},
 	}
 	for _, c := range cases {

@@ -48,9 +48,11 @@ type Config struct {
 	Student   string    `json:"student"`
 	Width     float64   `json:"width"`
 	Method    string    `json:"method"`
-	Options   any       `json:"options"` // the method's, resolved: every default written out
-	Input     any       `json:"input"`   // the student's preprocessing
-	Views     int       `json:"views"`   // 1: the image; 2: and its mirror image; the teacher sees the same
+	Options   any       `json:"options"`           // the method's, resolved: every default written out
+	Input     any       `json:"input"`             // the student's preprocessing
+	Views     int       `json:"views"`             // 1: the image; 2: and its mirror image; the teacher sees the same
+	Augment   any       `json:"augment,omitempty"` // of the training images
+	Copies    int       `json:"copies,omitempty"`  // of each training image in its batch; 0 is 1
 	Epochs    int       `json:"epochs,omitempty"`
 	Steps     int       `json:"steps"` // optimizer steps of the student
 	Batch     int       `json:"batch"`

@@ -39,6 +39,10 @@ type Cell struct {
 	Channels int
 	Classes  int
 	Views    int // 1: identity; 2: and its mirror image
+	// Augment changes the training images, which must be dataset.Augmentable; nil leaves them as the views show them. It
+	// cannot be had with Features, which are of the views alone.
+	Augment *dataset.Augmentation
+	Copies  int // how often each image stands in its batch, see dataset.LoaderOptions; 0 is 1
 
 	Train, Validation, Test dataset.Source // at the student's input size
 	Features                Features       // nil when the method needs none
@@ -57,7 +61,7 @@ type Trained struct {
 	LastWeights    model.Weights
 	BestWeights    model.Weights
 	Modules        map[string]model.Weights // the method's own modules after the last step
-	Probabilities  [][]float32 // of the last student on Test, [image][class]
+	Probabilities  [][]float32              // of the last student on Test, [image][class]
 	Seconds        float64
 	SecondsPerStep float64 // median over the student phase's steps in this process
 	Resumed        int

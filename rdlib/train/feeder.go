@@ -28,7 +28,8 @@ func (l *loop) newFeeder(ctx context.Context, sampler *dataset.Sampler, student 
 	if student {
 		c := l.cell
 		f.loader = dataset.NewLoader(ctx, c.Train, sampler, dataset.LoaderOptions{
-			Values: c.Channels * c.Height * c.Width, Views: c.Views, AugmentationSeed: c.Config.Seeds.Augmentation, Batches: steps,
+			Values: c.Channels * c.Height * c.Width, Views: c.Views, Augment: c.Augment, Copies: c.Copies,
+			AugmentationSeed: c.Config.Seeds.Augmentation, Batches: steps,
 		})
 	}
 	return f
@@ -46,11 +47,12 @@ func (f *feeder) Next() (*batch, error) {
 		return b, f.loop.readFeatures(b, loaded.Items, loaded.Views)
 	}
 	items, epoch := f.sampler.Next()
+	items = dataset.Repeat(items, c.Copies)
 	b := &batch{labels: make([]int32, len(items)), release: func() {}}
 	views := make([]int, len(items))
 	for k, item := range items {
 		b.labels[k] = int32(c.Train.Label(item))
-		views[k] = dataset.View(c.Config.Seeds.Augmentation, epoch, item, c.Views)
+		views[k] = dataset.CopyView(c.Config.Seeds.Augmentation, epoch, item, k%max(1, c.Copies), c.Views)
 	}
 	return b, f.loop.readFeatures(b, items, views)
 }

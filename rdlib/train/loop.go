@@ -103,6 +103,26 @@ func (l *loop) chooseFeatures() error {
 	return nil
 }
 
+// checkAugment says why the cell's images cannot be augmented as asked.
+func (c *Cell) checkAugment() error {
+	if c.Copies < 0 {
+		return fmt.Errorf("%d copies of each image: give 1 or more", c.Copies)
+	}
+	if c.Augment == nil {
+		return nil
+	}
+	if needs := c.Method.Needs(); needs.Teacher() {
+		return fmt.Errorf("method %s cannot train on augmented images: the teacher's features are cached for the %d views of each image, not for its crops", c.Method.Name(), c.Views)
+	}
+	if c.Views > 1 {
+		return fmt.Errorf("augmented images have no views, and %d are asked for: give 1, and let the augmentation flip", c.Views)
+	}
+	if _, ok := c.Train.(dataset.Augmentable); !ok {
+		return fmt.Errorf("the training images (%T) cannot be augmented", c.Train)
+	}
+	return c.Augment.Validate()
+}
+
 // describeModules asks the method for the networks it trains beside the student.
 func (l *loop) describeModules() error {
 	cell := l.cell
@@ -149,6 +169,9 @@ func (l *loop) initialise() error {
 func (l *loop) run(ctx context.Context) (*Trained, error) {
 	if l.cell.Train.Len() == 0 || l.cell.Test.Len() == 0 {
 		return nil, fmt.Errorf("there are %d training and %d test images: both are needed", l.cell.Train.Len(), l.cell.Test.Len())
+	}
+	if err := l.cell.checkAugment(); err != nil {
+		return nil, err
 	}
 	if err := l.restore(); err != nil {
 		return nil, err
@@ -281,7 +304,7 @@ func (l *loop) step(exec *gomodel.Exec, phase distill.Phase, b *batch, steps int
 // equal ones does not replace the best.
 func (l *loop) endEpoch(phase distill.Phase, epoch int) error {
 	sums := l.state.Sums
-	steps := sums[2] / float64(l.cell.Config.Batch)
+	steps := sums[2] / float64(l.cell.Config.Batch*max(1, l.cell.Copies))
 	e := record.Epoch{
 		Phase: phase.Name, Epoch: epoch, Step: l.state.Step,
 		Loss: sums[0] / steps, TrainAccuracy: sums[1] / sums[2], Parts: map[string]float64{},

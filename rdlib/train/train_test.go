@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend"
 
+	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
 	"rd/rdlib/record"
@@ -264,6 +265,84 @@ func TestRunnerEqualsRun(t *testing.T) {
 		}
 		if seed > 0 && runner.loop != kept {
 			t.Errorf("seed %d: the graphs were not kept", seed)
+		}
+	}
+}
+
+// lit are images whose augmentation adds one number of the draw to every pixel.
+type lit struct{ *images }
+
+func (m lit) Augmented(i int, _ *dataset.Augmentation, rng *rand.Rand, dst []float32) error {
+	light := float32(rng.Float64())
+	for k, v := range m.pixels[i] {
+		dst[k] = v + light
+	}
+	return nil
+}
+
+func augmentedCell(t *testing.T, copies int) *Cell {
+	t.Helper()
+	cell := tinyCell(t, "scratch", nil)
+	cell.Train, cell.Views, cell.Copies = lit{newImages(21, 1)}, 1, copies
+	cell.Augment = &dataset.Augmentation{Brightness: 0.5}
+	cell.Config.Augment, cell.Config.Copies = cell.Augment, copies
+	return cell
+}
+
+func TestAugmentationAndCopies(t *testing.T) {
+	plain, err := Run(context.Background(), tinyCell(t, "scratch", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, copies := range []int{0, 2} {
+		first, err := Run(context.Background(), augmentedCell(t, copies))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reflect.DeepEqual(first.LastWeights, plain.LastWeights) {
+			t.Errorf("%d copies: augmentation changes nothing", copies)
+		}
+		// The loss of the first epoch is that of untrained weights, however many rows a batch has.
+		if got, want := first.Curves[0].Loss, plain.Curves[0].Loss; math.Abs(got-want) > 0.5*want {
+			t.Errorf("%d copies: the first epoch's loss is %g, without augmentation %g", copies, got, want)
+		}
+		cell := augmentedCell(t, copies)
+		cell.Checkpoint, cell.CheckpointEvery = filepath.Join(t.TempDir(), "c.safetensors"), time.Nanosecond
+		ctx, cancel := context.WithCancel(context.Background())
+		var read atomic.Int64
+		cell.Validation.(*images).onTensor = func() {
+			if read.Add(1) == 8 {
+				cancel()
+			}
+		}
+		if _, err := Run(ctx, cell); !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+		cancel()
+		again := augmentedCell(t, copies)
+		again.Checkpoint = cell.Checkpoint
+		resumed, err := Run(context.Background(), again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resumed.Resumed != 1 || !reflect.DeepEqual(first.LastWeights, resumed.LastWeights) || !reflect.DeepEqual(first.Curves, resumed.Curves) {
+			t.Errorf("%d copies: the resumed run differs from the undisturbed one", copies)
+		}
+	}
+}
+
+func TestAugmentationIsRefused(t *testing.T) {
+	for says, change := range map[string]func(*Cell){
+		"cached": func(c *Cell) { c.Method, _ = distill.New("direct", map[string]string{"phi-input": "pooled"}) },
+		"views":  func(c *Cell) { c.Views = 2 },
+		"images": func(c *Cell) { c.Train = newImages(21, 1) },
+		"noise":  func(c *Cell) { c.Augment.Noise = 7 },
+		"copies": func(c *Cell) { c.Copies = -1 },
+	} {
+		cell := augmentedCell(t, 0)
+		change(cell)
+		if _, err := Run(context.Background(), cell); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
 		}
 	}
 }
