@@ -37,7 +37,9 @@ func (n *Network) Cost(sample ...int) (Cost, error) {
 		in, out := shapes[layer.Inputs[0]], shapes[layer.Outputs[0]]
 		switch op := layer.Op.(type) {
 		case Conv:
-			c.MACs += int64(elements(out)) * int64(in[0]/op.Groups*op.Kernel*op.Kernel)
+			c.MACs += int64(elements(out)) * int64(in[0]/op.Groups*op.Kernel*op.width())
+		case ConvTranspose:
+			c.MACs += op.macs(in)
 		case Linear:
 			c.MACs += int64(in[len(in)-1]) * int64(elements(out))
 		case Attention:

@@ -100,6 +100,16 @@ func TestCostFollowsTheDescription(t *testing.T) {
 	if grouped.Parameters != plain.Parameters+4*9+4 || grouped.MACs != plain.MACs+48*4*9 {
 		t.Errorf("with a depthwise convolution %+v, without %+v", grouped, plain)
 	}
+	oblong := count(func(b *Builder, x Value) Value { return b.Conv("oblong", x, Conv{Out: 5, Kernel: 3, Width: 2}) })
+	if oblong.Parameters != plain.Parameters+5*4*6 || oblong.MACs != plain.MACs+6*5*5*4*6 {
+		t.Errorf("with a kernel of 3×2 %+v, without %+v", oblong, plain)
+	}
+	transposed := count(func(b *Builder, x Value) Value {
+		return b.ConvTranspose("up", x, ConvTranspose{Out: 5, Kernel: 4, Stride: 2, Padding: 1})
+	})
+	if transposed.Parameters != plain.Parameters+4*5*16 || transposed.MACs != plain.MACs+48*4*5*16 || transposed.AdaptivePoolInputs != 5*16*12 {
+		t.Errorf("with a transposed convolution %+v, without %+v", transposed, plain)
+	}
 }
 
 func build(t *testing.T, name string, c Config) *Network {

@@ -83,6 +83,11 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 		if op.Bias {
 			y = graph.Add(y, graph.Reshape(parameter("bias"), 1, op.Out, 1, 1))
 		}
+	case ConvTranspose:
+		y = nn.ConvTranspose2D(x, parameter("weight"), op.Stride, op.Padding)
+		if op.Bias {
+			y = graph.Add(y, graph.Reshape(parameter("bias"), 1, op.Out, 1, 1))
+		}
 	case BatchNorm:
 		gamma, beta := parameter("weight"), parameter("bias")
 		if !training {

@@ -268,6 +268,8 @@ func everyKind(t *testing.T) *Network {
 	z = b.Concat("concat", right, left, b.ReLU6("relu6", left))
 	z = b.Concat("again", z, b.Conv("plain", y, Conv{Out: 1, Kernel: 1, Bias: true}))
 	z = b.ChannelShuffle("shuffle", z, 3)
+	z = b.ConvTranspose("transposed", z, ConvTranspose{Out: 12, Kernel: 4, Stride: 2, Padding: 1, Bias: true})
+	z = b.Conv("oblong", z, Conv{Out: 12, Kernel: 3, Width: 2, Stride: 2, Bias: true})
 	z = b.AvgPool("avg", z, 3, 2, 1)
 	z = b.MaxPool("max", z, 2, 1, 1)
 	b.Stage("stage", z)

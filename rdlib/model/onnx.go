@@ -216,6 +216,8 @@ func (e *onnxEmitter) layer(layer Layer) {
 	switch op := layer.Op.(type) {
 	case Conv:
 		e.conv(layer, nil)
+	case ConvTranspose:
+		e.convTranspose(layer, in, out)
 	case BatchNorm:
 		for _, p := range layer.Parameters {
 			in = append(in, e.floats(p.Name, e.weights[p.Name].Shape, e.weights[p.Name].Data))
@@ -226,9 +228,9 @@ func (e *onnxEmitter) layer(layer Layer) {
 	case ReLU6:
 		e.node("Clip", layer.Name, []string{in[0], e.constant("relu6.min", 0), e.constant("relu6.max", 6)}, out)
 	case MaxPool:
-		e.node("MaxPool", layer.Name, in, out, windowAttributes(op.Window, op.Stride, op.Padding)...)
+		e.node("MaxPool", layer.Name, in, out, windowAttributes(op.Window, op.Window, op.Stride, op.Padding)...)
 	case AvgPool:
-		e.node("AveragePool", layer.Name, in, out, append(windowAttributes(op.Window, op.Stride, op.Padding), intAttribute("count_include_pad", 1))...)
+		e.node("AveragePool", layer.Name, in, out, append(windowAttributes(op.Window, op.Window, op.Stride, op.Padding), intAttribute("count_include_pad", 1))...)
 	case GlobalAvgPool:
 		e.node("ReduceMean", layer.Name, in, out, intsAttribute("axes", 2, 3), intAttribute("keepdims", 0))
 	case Linear:
@@ -303,7 +305,7 @@ func (e *onnxEmitter) conv(layer Layer, norm *Layer) {
 		}
 		in = append(in, e.floats(layer.Name+".bias", []int{op.Out}, rounded))
 	}
-	attributes := append(windowAttributes(op.Kernel, op.Stride, op.Padding), intAttribute("group", op.Groups))
+	attributes := append(windowAttributes(op.Kernel, op.width(), op.Stride, op.Padding), intAttribute("group", op.Groups))
 	e.node("Conv", layer.Name, in, []string{e.name(last.Outputs[0], layer.Name, 0, 1)}, attributes...)
 }
 
@@ -390,9 +392,9 @@ func valueInfo(name string, sample []int) *protos.ValueInfoProto {
 	}}}
 }
 
-func windowAttributes(window, stride, padding int) []*protos.AttributeProto {
+func windowAttributes(height, width, stride, padding int) []*protos.AttributeProto {
 	return []*protos.AttributeProto{
-		intsAttribute("kernel_shape", window, window),
+		intsAttribute("kernel_shape", height, width),
 		intsAttribute("strides", stride, stride),
 		intsAttribute("pads", padding, padding, padding, padding),
 	}

@@ -14,11 +14,13 @@ type Op interface {
 	parameters(in [][]int) []Parameter
 }
 
-// Conv is a two-dimensional convolution with a square kernel. Zero values of Stride and Groups mean 1.
+// Conv is a two-dimensional convolution. Zero values of Stride and Groups mean 1.
 type Conv struct {
 	Out, Kernel, Stride, Padding, Groups int
-	Bias                                 bool
-	Init                                 Init // how the weight starts; "" means the Builder's ConvInit
+
+	Bias  bool
+	Init  Init // how the weight starts; "" means the Builder's ConvInit
+	Width int  // of the kernel; 0: Kernel, its height
 }
 
 // BatchNorm normalises each channel (axis 1) of a map [batch, channels, height, width] or of a vector [batch, features].
@@ -72,17 +74,25 @@ func (c Conv) shapes(in [][]int) ([][]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Out < 1 || c.Kernel < 1 || c.Stride < 1 || c.Padding < 0 || c.Groups < 1 {
+	if c.Out < 1 || c.Kernel < 1 || c.Width < 0 || c.Stride < 1 || c.Padding < 0 || c.Groups < 1 {
 		return nil, fmt.Errorf("convolution %+v: sizes must be positive", c)
 	}
 	if channels%c.Groups != 0 || c.Out%c.Groups != 0 {
 		return nil, fmt.Errorf("convolution from %d to %d channels cannot be cut into %d groups", channels, c.Out, c.Groups)
 	}
-	return slide(in[0], c.Out, c.Kernel, c.Stride, c.Padding)
+	return slide(in[0], c.Out, [2]int{c.Kernel, c.width()}, c.Stride, c.Padding)
+}
+
+// width is the kernel's.
+func (c Conv) width() int {
+	if c.Width == 0 {
+		return c.Kernel
+	}
+	return c.Width
 }
 
 func (c Conv) parameters(in [][]int) []Parameter {
-	weight := []int{c.Out, in[0][0] / c.Groups, c.Kernel, c.Kernel}
+	weight := []int{c.Out, in[0][0] / c.Groups, c.Kernel, c.width()}
 	own := []Parameter{{Name: "weight", Shape: weight, Trainable: true, init: c.Init}}
 	if c.Bias {
 		own = append(own, Parameter{Name: "bias", Shape: []int{c.Out}, Trainable: true, init: biasOf(c.Init), fanIn: elements(weight[1:])})
@@ -229,19 +239,19 @@ func poolShapes(in []int, window, stride, padding int) ([][]int, error) {
 	if window < 1 || stride < 1 || padding < 0 || 2*padding > window {
 		return nil, fmt.Errorf("pool with window %d, stride %d, padding %d: the sizes must be positive and the padding at most half the window", window, stride, padding)
 	}
-	return slide(in, channels, window, stride, padding)
+	return slide(in, channels, [2]int{window, window}, stride, padding)
 }
 
 // slide returns the shape a window leaves: ⌊(size + 2·padding − window)/stride⌋ + 1 along height and width.
-func slide(in []int, channels, window, stride, padding int) ([][]int, error) {
+func slide(in []int, channels int, window [2]int, stride, padding int) ([][]int, error) {
 	out := []int{channels, Any, Any}
 	for axis := 1; axis <= 2; axis++ {
 		if in[axis] == Any {
 			continue
 		}
-		room := in[axis] + 2*padding - window
+		room := in[axis] + 2*padding - window[axis-1]
 		if room < 0 {
-			return nil, fmt.Errorf("a window of %d does not fit a map of %v with padding %d: use a larger input", window, in, padding)
+			return nil, fmt.Errorf("a window of %d does not fit a map of %v with padding %d: use a larger input", window[axis-1], in, padding)
 		}
 		out[axis] = room/stride + 1
 	}

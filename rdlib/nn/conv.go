@@ -94,3 +94,28 @@ func unlessOnes(pair [2]int) []int {
 	}
 	return pair[:]
 }
+
+// ConvTranspose2D is the transpose of Conv2D as a map of x, in the sense of torch.nn.ConvTranspose2d: x [batch, in, height,
+// width] with w [in, out, kh, kw] gives [batch, out, …] of height (height − 1)·stride − 2·padding + kh. It is what
+// Conv2D's gradient does, so its own gradients are Conv2D's forward pass and weight gradient.
+func ConvTranspose2D(x, w *graph.Node, stride, padding int) *graph.Node {
+	if x.Rank() != 4 || w.Rank() != 4 || x.Shape().Dim(1) != w.Shape().Dim(0) {
+		exceptions.Panicf("nn.ConvTranspose2D: x must be [batch, in, height, width] and w [in, out, kh, kw], got %s and %s", x.Shape(), w.Shape())
+	}
+	axes := imageAxes
+	axes.KernelInputChannels, axes.KernelOutputChannels = axes.KernelOutputChannels, axes.KernelInputChannels
+	padded := make([][2]int, 2)
+	for i := range padded {
+		edge := w.Shape().Dim(2+i) - 1 - padding
+		padded[i] = [2]int{edge, edge}
+	}
+	spread := [2]int{stride, stride}
+	turned := graph.Reverse(w, 2, 3)
+	y := graph.ConvGeneral(x, turned, axes, nil, padded, unlessOnes(spread), nil, 1, 1)
+	o := Conv2DOptions{Stride: spread, Padding: [2]int{padding, padding}, Dilation: [2]int{1, 1}, Groups: 1}
+	return withGradient(y, func(y, dy *graph.Node) []*graph.Node {
+		x, turned := y.Inputs()[0], y.Inputs()[1]
+		w := graph.Reverse(turned, 2, 3)
+		return []*graph.Node{Conv2D(dy, w, o), graph.Reverse(convWeightGradient(dy, w, x, o), 2, 3)}
+	})
+}

@@ -79,12 +79,18 @@ func layerCases() []layerCase {
 	one("global average pool", []int{2, 3, 4, 5}, GlobalAvgPool)
 	one("gelu", []int{2, 3, 5}, func(x *graph.Node) *graph.Node { return GELU(graph.MulScalar(x, 4)) })
 	one("softmax", []int{2, 3, 5}, func(x *graph.Node) *graph.Node { return Softmax(graph.MulScalar(x, 3)) })
+	one("adaptive average pool to a divisor", []int{2, 3, 8, 6}, func(x *graph.Node) *graph.Node { return AdaptiveAvgPool2D(x, 4, 2) })
+	one("adaptive average pool", []int{2, 3, 7, 5}, func(x *graph.Node) *graph.Node { return AdaptiveAvgPool2D(x, 3, 4) })
+	one("adaptive average pool of one axis", []int{2, 3, 5, 4}, func(x *graph.Node) *graph.Node { return AdaptiveAvgPool2D(x, 5, 3) })
 	one("channel shuffle", []int{2, 6, 4, 5}, func(x *graph.Node) *graph.Node { return ChannelShuffle(x, 2) })
 	one("split and join", []int{2, 6, 4, 5}, func(x *graph.Node) *graph.Node {
 		a, b := SplitChannels(x, 2)
 		return graph.Concatenate([]*graph.Node{graph.Square(b), a}, 1)
 	})
 	cases = append(cases,
+		layerCase{"transposed conv 4×4 stride 2", [][]int{{2, 3, 4, 5}, {3, 6, 4, 4}}, func(a []*graph.Node) *graph.Node { return ConvTranspose2D(a[0], a[1], 2, 1) }},
+		layerCase{"transposed conv 3×2 stride 1", [][]int{{2, 3, 4, 5}, {3, 2, 3, 2}}, func(a []*graph.Node) *graph.Node { return ConvTranspose2D(a[0], a[1], 1, 0) }},
+		layerCase{"transposed conv 2×2 stride 3", [][]int{{2, 3, 2, 3}, {3, 2, 2, 2}}, func(a []*graph.Node) *graph.Node { return ConvTranspose2D(a[0], a[1], 3, 0) }},
 		layerCase{"linear", [][]int{{4, 5}, {3, 5}, {3}}, func(a []*graph.Node) *graph.Node { return Linear(a[0], a[1], a[2]) }},
 		layerCase{"linear without bias", [][]int{{4, 5}, {3, 5}}, func(a []*graph.Node) *graph.Node { return Linear(a[0], a[1], nil) }},
 		layerCase{"linear on tokens", [][]int{{4, 2, 5}, {3, 5}, {3}}, func(a []*graph.Node) *graph.Node { return Linear(a[0], a[1], a[2]) }},
@@ -198,5 +204,24 @@ func TestGradientsMatchFiniteDifferences(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Windows overlap where their number does not divide that of the pixels.
+func TestAdaptiveAvgPool(t *testing.T) {
+	exec, err := graph.NewExec(goBackend(t), func(x *graph.Node) *graph.Node { return AdaptiveAvgPool2D(x, 2, 3) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	out, err := exec.Exec1([][][][]float64{{{{0, 1, 2, 3, 4}, {10, 11, 12, 13, 14}, {20, 21, 22, 23, 24}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []float64{5.5, 7, 8.5, 15.5, 17, 18.5} // rows 0–1 and 1–2, columns 0–1, 1–3 and 3–4
+	for i, got := range tensors.MustCopyFlatData[float64](out) {
+		if math.Abs(got-want[i]) > 1e-12 {
+			t.Errorf("window %d has the mean %g, want %g", i, got, want[i])
+		}
 	}
 }

@@ -43,3 +43,32 @@ func pool2D(pool *graph.PoolBuilder, window, stride, padding int) *graph.Node {
 
 // GlobalAvgPool takes the mean over height and width: [batch, channels, height, width] → [batch, channels].
 func GlobalAvgPool(x *graph.Node) *graph.Node { return graph.ReduceMean(x, 2, 3) }
+
+// AdaptiveAvgPool2D takes means over a grid of height×width windows that cover x [batch, channels, H, W] as evenly as whole
+// pixels allow, in the sense of torch.nn.AdaptiveAvgPool2d: window i of n along an axis of N pixels holds those from
+// ⌊i·N/n⌋ to before ⌈(i+1)·N/n⌉; where n does not divide N, windows overlap.
+func AdaptiveAvgPool2D(x *graph.Node, height, width int) *graph.Node {
+	if rows := x.Shape().Dim(2); rows != height {
+		x = graph.Einsum("bchw,ih->bciw", x, averages(x, rows, height))
+	}
+	if columns := x.Shape().Dim(3); columns != width {
+		x = graph.Einsum("bchw,jw->bchj", x, averages(x, columns, width))
+	}
+	return x
+}
+
+// averages is the matrix [windows, pixels] of the means along one axis, in the graph and type of like.
+func averages(like *graph.Node, pixels, windows int) *graph.Node {
+	if windows < 1 {
+		exceptions.Panicf("nn.AdaptiveAvgPool2D: %d windows asked for", windows)
+	}
+	m := make([][]float64, windows)
+	for i := range m {
+		m[i] = make([]float64, pixels)
+		first, end := i*pixels/windows, ((i+1)*pixels+windows-1)/windows
+		for p := first; p < end; p++ {
+			m[i][p] = 1 / float64(end-first)
+		}
+	}
+	return graph.ConvertDType(graph.Const(like.Graph(), m), like.DType())
+}
