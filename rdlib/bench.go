@@ -41,11 +41,21 @@ type BenchResult struct {
 	Profile *ortengine.Profile `json:"profile,omitempty"`
 }
 
-// benchTeacher stands for a DenseNet-121's last map, a common teacher.
-type benchTeacher struct{ shape []int }
+// benchTeacher stands for a DenseNet-121, a common teacher: the shapes of its outputs.
+type benchTeacher map[string][]int
 
-func (t benchTeacher) Shape(string) []int                     { return t.shape }
-func (t benchTeacher) Read(int, int, string, []float32) error { return nil }
+func newBenchTeacher(size int) (benchTeacher, train.TeacherOutputs) {
+	t, names := benchTeacher{"pooled": {1024}}, train.TeacherOutputs{Pooled: "pooled"}
+	for i, channels := range []int{256, 512, 1024, 1024} {
+		name, side := fmt.Sprintf("stage%d", i+1), max(1, size>>(i+2))
+		names.Maps = append(names.Maps, name)
+		t[name] = []int{channels, side, side}
+	}
+	return t, names
+}
+
+func (t benchTeacher) Shape(output string) []int            { return t[output] }
+func (benchTeacher) Read(int, int, string, []float32) error { return nil }
 
 // benchImages says only how many there are: the benchmark makes its own.
 type benchImages int
@@ -88,9 +98,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 		Train: benchImages(o.Batch), Validation: benchImages(0), Test: benchImages(1),
 	}
 	if method.Needs().Teacher() {
-		side := max(1, o.Size/32)
-		cell.Features = benchTeacher{[]int{1024, side, side}}
-		cell.Outputs = train.TeacherOutputs{Maps: []string{"feature_map"}}
+		cell.Features, cell.Outputs = newBenchTeacher(o.Size)
 	}
 	all, err := train.Bench(cell, o.Steps)
 	if err != nil {

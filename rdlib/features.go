@@ -68,7 +68,7 @@ func (j *Job) features(ctx context.Context) (train.Features, error) {
 	s := j.session
 	key := foundation.CacheKey{
 		Teacher: j.teacher.Identity, Manifest: imagesHash(j.Dataset), Items: len(j.Dataset.Items),
-		Preprocess: j.teacher.Preprocess, Views: j.options.Views, Outputs: cachedOutputs(j.teacher), Half: j.options.Half,
+		Preprocess: j.teacher.Preprocess, Views: j.options.Views, Outputs: cachedOutputs(j.teacher, j.method.Needs().Stages), Half: j.options.Half,
 	}
 	path := filepath.Join(s.cache, key.FileName(j.teacher.Name))
 	cache := s.caches[path]
@@ -115,11 +115,12 @@ func (j *Job) computeFeatures(ctx context.Context, path string, key foundation.C
 	return cache, err
 }
 
-// cachedOutputs are the features kept: the feature map, where the teacher has one, and the pooled feature.
-func cachedOutputs(info *foundation.Info) []string {
+// cachedOutputs are the features kept: the feature map, where the teacher has one, the pooled feature, and, where they are
+// asked for, the maps of all stages.
+func cachedOutputs(info *foundation.Info, stages bool) []string {
 	var names []string
 	for _, o := range info.Outputs {
-		if o.Name == foundation.FeatureMap || o.Name == foundation.Pooled {
+		if stages || o.Name == foundation.FeatureMap || o.Name == foundation.Pooled {
 			names = append(names, o.Name)
 		}
 	}

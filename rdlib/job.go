@@ -180,7 +180,7 @@ func (o Options) checkNames() (distill.Method, error) {
 	}
 	switch needs := method.Needs(); {
 	case needs.Logits:
-		return nil, usagef("method %s needs the teacher's logits on your classes, and a frozen foundation model has none", o.Method)
+		return nil, usagef("method %s needs the teacher's logits on your classes, and a frozen foundation model has none: set teacher-logits=reprogrammed", o.Method)
 	case needs.Teacher() && o.Teacher == "":
 		return nil, usagef("method %s needs a teacher: give --teacher FILE.onnx", o.Method)
 	case needs.Teacher() && o.Augment != nil:
@@ -192,13 +192,15 @@ func (o Options) checkNames() (distill.Method, error) {
 // suitMethod takes the options this teacher calls for where the user has not chosen.
 func (j *Job) suitMethod() error {
 	context := distill.Context{StudentDim: j.Student.FeatureDim(), Classes: len(j.Dataset.Classes)}
-	for _, o := range j.teacher.Outputs {
-		switch o.Name {
-		case foundation.FeatureMap:
-			context.TeacherMaps = [][]int{o.Shape}
-		case foundation.Pooled:
-			context.TeacherPooled = o.Shape[0]
+	for _, stage := range j.teacher.Stages {
+		o, err := j.teacher.Output(stage)
+		if err != nil {
+			return err
 		}
+		context.TeacherMaps = append(context.TeacherMaps, o.Shape)
+	}
+	if o, err := j.teacher.Output(foundation.Pooled); err == nil {
+		context.TeacherPooled = o.Shape[0]
 	}
 	merged, err := distill.Suit(j.options.Method, context)
 	if err != nil {
@@ -269,7 +271,10 @@ func folderName(dir string) string {
 func (j *Job) outputs() featureNames {
 	var names featureNames
 	needs := j.method.Needs()
-	if needs.Maps {
+	switch {
+	case needs.Maps && needs.Stages:
+		names.maps = j.teacher.Stages
+	case needs.Maps:
 		names.maps = []string{foundation.FeatureMap}
 	}
 	if needs.Pooled {

@@ -123,7 +123,7 @@ the test images and must agree with training. Run the same command again to cont
 	trainingFlags(f, &o)
 	session.add(f)
 	f.StringVar(&o.Student, "student", "resnet18", "resnet18, shufflenet or mobilenet")
-	f.StringVar(&o.Method, "method", "rd", "rd, direct or scratch; see 'rd methods'")
+	f.StringVar(&o.Method, "method", "rd", "rd, or one of those it is compared with; see 'rd methods'")
 	f.Uint64Var(&seed, "seed", 1, "seed of split, initialisation, order and augmentation")
 	f.Uint64Var(&o.Seeds.Split, "split-seed", 0, "seed of the split alone, where it is not --seed")
 	f.StringVar(&out, "out", "", "folder to write to (required)")

@@ -33,7 +33,8 @@ type Method interface {
 
 // Needs says what a step must be given beside labels and progress.
 type Needs struct {
-	Maps   bool // the teacher's stage maps
+	Maps   bool // the teacher's last map
+	Stages bool // with Maps: those of its earlier stages, too
 	Pooled bool // the teacher's pooled feature
 	Logits bool // the teacher's logits on the same classes
 	// EpochProgress asks for Step.Progress to move once per epoch rather than at every step.
@@ -48,8 +49,9 @@ type Context struct {
 	StudentDim    int     // width of the student's pooled feature
 	StudentMaps   [][]int // [channels, height, width] of the student's stage maps, first to last
 	Classes       int
-	TeacherMaps   [][]int // [channels, height, width] of the teacher's stage maps, first to last
+	TeacherMaps   [][]int // [channels, height, width] of the teacher's maps: for Modules those a step is given, for Suit all
 	TeacherPooled int     // width of the teacher's pooled feature, 0 when it gives none
+	Batch         int     // images a step
 }
 
 // A Phase is one stretch of training with its own loss and a fresh optimizer.
@@ -66,7 +68,7 @@ type Phase struct {
 
 // Teacher holds the frozen teacher's outputs for a batch. What the method's Needs do not name is nil.
 type Teacher struct {
-	Maps   []*graph.Node // [batch, C, h, w], first stage to last
+	Maps   []*graph.Node // [batch, C, h, w], first stage to last; the last alone where Needs.Stages is not set
 	Pooled *graph.Node   // [batch, D_t]
 	Logits *graph.Node   // [batch, classes]
 }

@@ -12,9 +12,13 @@ import (
 
 func TestGolden(t *testing.T) {
 	golden.Run(t, golden.Distill, map[string]golden.Test{
+		"at":       onEngines(testGoldenAT),
 		"cka":      onEngines(testGoldenCKA),
+		"hint":     onEngines(testGoldenHint),
 		"kd":       onEngines(testGoldenKD),
 		"rd_total": onEngines(testGoldenRD),
+		"rkd":      onEngines(testGoldenRKD),
+		"sp":       onEngines(testGoldenSP),
 	})
 }
 

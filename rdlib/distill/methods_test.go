@@ -17,7 +17,7 @@ func TestNewRefuses(t *testing.T) {
 		options map[string]string
 		says    []string
 	}{
-		{"rdd", nil, []string{`"rdd"`, `did you mean "rd"`, "scratch"}},
+		{"rdx", nil, []string{`"rdx"`, `did you mean "rd"`, "scratch"}},
 		{"", nil, []string{`unknown method ""`}},
 		{"rd", map[string]string{"alhpa": "1"}, []string{"method rd", `"alhpa"`, `did you mean "alpha"`}},
 		{"rd", map[string]string{"phi_depth": "1"}, []string{`did you mean "phi-depth"`}},

@@ -31,9 +31,15 @@ type bench struct {
 func newBench(t *testing.T) bench {
 	t.Helper()
 	b := model.NewBuilder("tiny", 3, model.Any, model.Any)
-	x := b.Conv("conv1", b.Input(), model.Conv{Out: 10, Kernel: 3, Padding: 1})
+	x := b.Conv("conv1", b.Input(), model.Conv{Out: 4, Kernel: 3, Padding: 1})
 	x = b.BatchNorm("bn1", x)
-	x = b.ReLU("relu", x)
+	x = b.ReLU("relu1", x)
+	b.Stage("stage1", x)
+	x = b.Conv("conv2", x, model.Conv{Out: 10, Kernel: 3, Stride: 2, Padding: 1})
+	x = b.BatchNorm("bn2", x)
+	x = b.ReLU("relu2", x)
+	b.Stage("stage2", x)
+	b.FeatureMap(x)
 	x = b.GlobalAvgPool("avgpool", x)
 	b.Pooled(x)
 	b.Logits(b.Linear("fc", x, 3))
@@ -43,11 +49,23 @@ func newBench(t *testing.T) bench {
 	}
 	return bench{
 		student: student,
-		context: Context{StudentDim: 10, Classes: 3, TeacherMaps: [][]int{{6, 3, 4}, {7, 2, 3}}, TeacherPooled: 7},
-		images:  normal(1, 8, 3, 6, 5), maps: []golden.Array{normal(2, 8, 6, 3, 4), normal(3, 8, 7, 2, 3)},
+		context: Context{
+			StudentDim: 10, StudentMaps: [][]int{{4, 6, 5}, {10, 3, 3}}, Classes: 3,
+			TeacherMaps: [][]int{{6, 3, 4}, {7, 2, 3}}, TeacherPooled: 7, Batch: 8,
+		},
+		images: normal(1, 8, 3, 6, 5), maps: []golden.Array{normal(2, 8, 6, 3, 4), normal(3, 8, 7, 2, 3)},
 		pooled: normal(4, 8, 7), logits: normal(5, 8, 3),
 		labels: golden.Array{Shape: []int{8}, Data: []float64{0, 1, 2, 0, 1, 2, 0, 1}},
 	}
+}
+
+// contextOf is the context with the maps that the method is given.
+func (b bench) contextOf(method Method) Context {
+	c := b.context
+	if !method.Needs().Stages {
+		c.TeacherMaps = c.TeacherMaps[1:]
+	}
+	return c
 }
 
 // stepped is what one step of one phase gives.
@@ -62,7 +80,7 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 	t.Helper()
 	store := gomodel.NewStore()
 	root := store.RootScope()
-	modules, err := method.Modules(b.context)
+	modules, err := method.Modules(b.contextOf(method))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +105,9 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 		}
 		if needs.Maps {
 			s.Teacher.Maps = in[3:5]
+			if !needs.Stages {
+				s.Teacher.Maps = in[4:5]
+			}
 		}
 		if needs.Pooled {
 			s.Teacher.Pooled = in[5]
@@ -140,6 +161,18 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 	return s
 }
 
+// comparedNames are the names of the methods of the shared recipe.
+func comparedNames() (names []string) {
+	for _, name := range Names() {
+		if m, err := New(name, nil); err == nil {
+			if _, ok := m.(compared); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
 func mustNew(t *testing.T, name string, options map[string]string) Method {
 	t.Helper()
 	m, err := New(name, options)
@@ -183,16 +216,10 @@ func sameGradients(t *testing.T, what string, a, b map[string][]float32) {
 func TestEveryModuleLearns(t *testing.T) {
 	all := golden.Engines(t)
 	b, backend := newBench(t), all[len(all)-1].Backend
-	cases := map[string]map[string]string{"scratch": nil, "kd": nil, "direct": nil, "rd": nil}
-	for _, name := range Names() {
-		if _, ok := cases[name]; !ok {
-			t.Errorf("method %s is not tested here", name)
-		}
-	}
 	check := func(name string, options map[string]string) {
 		t.Run(fmt.Sprint(name, options), func(t *testing.T) {
 			method := mustNew(t, name, options)
-			modules, err := method.Modules(b.context)
+			modules, err := method.Modules(b.contextOf(method))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,9 +249,16 @@ func TestEveryModuleLearns(t *testing.T) {
 			}
 		})
 	}
-	for name, options := range cases {
-		check(name, options)
+	for _, name := range Names() {
+		check(name, nil)
 	}
+	for _, name := range comparedNames() {
+		check(name, map[string]string{"alpha": "1"})
+		check(name, map[string]string{"alpha": "1", "phi-input": "pooled"})
+		check(name, map[string]string{"alpha": "1", "teacher-logits": "given"})
+	}
+	check("at", map[string]string{"stages": "last", "power": "3"})
+	check("hint", map[string]string{"layer": "last"})
 	check("direct", map[string]string{"phi-input": "pooled"})
 	for _, options := range []map[string]string{
 		{"phi-input": "pooled"}, {"phi-depth": "0"}, {"phi-width": "3", "phi-depth": "1"}, {"cotrain": "off"},

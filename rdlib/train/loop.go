@@ -90,12 +90,15 @@ func (l *loop) chooseFeatures() error {
 	case needs.Teacher() && cell.Features == nil:
 		return fmt.Errorf("method %s needs a teacher", name)
 	case needs.Maps && len(cell.Outputs.Maps) == 0:
-		return fmt.Errorf("method %s needs a feature map, and the teacher gives only a pooled feature: choose phi-input=pooled", name)
+		return fmt.Errorf("method %s needs a feature map, and the teacher gives only a pooled feature: set phi-input=pooled where φ is all that reads it, or choose a method without maps", name)
 	case needs.Pooled && cell.Outputs.Pooled == "":
 		return fmt.Errorf("method %s needs the teacher's pooled feature, and there is none", name)
 	}
 	if needs.Maps {
 		l.maps = cell.Outputs.Maps
+		if !needs.Stages {
+			l.maps = l.maps[len(l.maps)-1:]
+		}
 	}
 	if needs.Pooled {
 		l.pooled = cell.Outputs.Pooled
@@ -130,9 +133,11 @@ func (l *loop) describeModules() error {
 	if err != nil {
 		return err
 	}
-	context := distill.Context{StudentDim: cell.Student.FeatureDim(), StudentMaps: shapes.Stages, Classes: cell.Classes}
+	context := distill.Context{
+		StudentDim: cell.Student.FeatureDim(), StudentMaps: shapes.Stages, Classes: cell.Classes, Batch: cell.Config.Batch,
+	}
 	if cell.Features != nil {
-		for _, name := range cell.Outputs.Maps {
+		for _, name := range l.maps {
 			context.TeacherMaps = append(context.TeacherMaps, cell.Features.Shape(name))
 		}
 		if cell.Outputs.Pooled != "" {

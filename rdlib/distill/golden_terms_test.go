@@ -1,0 +1,238 @@
+package distill
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	gomodel "github.com/gomlx/gomlx/ml/model"
+
+	"rd/rdlib/golden"
+	"rd/rdlib/model"
+)
+
+// A fileStep is one step of a compared method's own term on the inputs and parameters of a vector file.
+type fileStep struct {
+	method  compared
+	context Context
+	inputs  golden.Arrays
+	params  golden.Arrays
+	// param is the file's name for a parameter of a module.
+	param func(module, parameter string) string
+	// fill sets what the term reads of student and teacher.
+	fill func(s *Step, in map[string]*Node)
+	// evaluated runs the modules in evaluation mode.
+	evaluated bool
+	// outputs adds to what is returned beside the loss, given what the modules gave; nil adds nothing.
+	outputs func(s *Step, ran map[string]model.Outputs, out map[string]*Node)
+}
+
+// run returns the loss under "loss", the gradient of it in each input and trainable parameter under "d " + name, and what
+// running statistics became under name + "_after".
+func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
+	t.Helper()
+	modules, err := f.method.Modules(f.context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := gomodel.NewStore()
+	root := store.RootScope()
+	trained, running := map[string]*gomodel.Variable{}, map[string]*gomodel.Variable{}
+	for name, module := range modules {
+		for _, p := range module.Parameters() {
+			given := f.param(name, p.Name)
+			value := f.params.Get(t, given)
+			if !slices.Equal(value.Shape, p.Shape) {
+				t.Fatalf("%s/%s has the shape %v, the file's %s %v", name, p.Name, p.Shape, given, value.Shape)
+			}
+			v, err := root.At("%s", name).CreateVariable(p.Name, value.Tensor(t, e.DType))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.SetTrainable(p.Trainable)
+			if p.Trainable {
+				trained[given] = v
+			} else {
+				running[given] = v
+			}
+		}
+	}
+	inputs := slices.Sorted(maps.Keys(f.inputs))
+	args := make([]any, len(inputs))
+	for i, name := range inputs {
+		dtype := e.DType
+		if name == "labels" || strings.HasPrefix(name, "idx") {
+			dtype = dtypes.Int32
+		}
+		args[i] = f.inputs[name].Tensor(t, dtype)
+	}
+	var outputs []string
+	exec, err := gomodel.NewExec(e.Backend, store, func(scope *gomodel.Scope, nodes []*Node) []*Node {
+		in := map[string]*Node{}
+		for i, name := range inputs {
+			in[name] = nodes[i]
+		}
+		ran := map[string]model.Outputs{}
+		s := &Step{Forward: func(module string, x *Node) model.Outputs {
+			ran[module] = modules[module].Forward(scope.At("%s", module), x, !f.evaluated)
+			return ran[module]
+		}}
+		f.fill(s, in)
+		// Before anything changes the variables' values.
+		at := maps.Clone(in)
+		for name, v := range trained {
+			at[name] = v.NodeValue(nodes[0].Graph())
+		}
+		loss := f.method.term(s)
+		out := map[string]*Node{"loss": loss}
+		if f.outputs != nil {
+			f.outputs(s, ran, out)
+		}
+		for name, node := range at {
+			if !node.DType().IsFloat() {
+				delete(at, name)
+			}
+		}
+		withGradients(out, loss, at, slices.Sorted(maps.Keys(at))...)
+		if !f.evaluated {
+			for name, v := range running {
+				out[name+"_after"] = v.NodeValue(nodes[0].Graph())
+			}
+		}
+		outputs = slices.Sorted(maps.Keys(out))
+		results := make([]*Node, len(outputs))
+		for i, name := range outputs {
+			results[i] = out[name]
+		}
+		return results
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	results, err := exec.Call(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := golden.Arrays{}
+	for i, name := range outputs {
+		got[name] = golden.ArrayOf(t, results[i])
+	}
+	return got
+}
+
+// nearAll compares with every output and gradient of a file.
+func nearAll(t *testing.T, e golden.Engine, got golden.Arrays, v *golden.Vector) {
+	t.Helper()
+	for name, want := range v.Outputs {
+		near(t, e, got, name, want)
+	}
+	if len(v.Grads) == 0 {
+		t.Error("the file has no gradients")
+	}
+	for name, want := range v.Grads {
+		near(t, e, got, "d "+name, want)
+	}
+}
+
+// method is the compared method of a name with the given options.
+func method(t *testing.T, name string, options map[string]string) compared {
+	t.Helper()
+	return mustNew(t, name, options).(compared)
+}
+
+// numbered lists the file's inputs prefix0, prefix1, …
+func numbered(t *testing.T, inputs golden.Arrays, prefix string) (names []string) {
+	t.Helper()
+	for {
+		name := prefix + strconv.Itoa(len(names))
+		if _, ok := inputs[name]; !ok {
+			break
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		t.Fatalf("the file has no %s0", prefix)
+	}
+	return names
+}
+
+// sampleShapes are the inputs' shapes without the batch axis.
+func sampleShapes(inputs golden.Arrays, names []string) (shapes [][]int) {
+	for _, name := range names {
+		shapes = append(shapes, inputs[name].Shape[1:])
+	}
+	return shapes
+}
+
+func pick(in map[string]*Node, names []string) (nodes []*Node) {
+	for _, name := range names {
+		nodes = append(nodes, in[name])
+	}
+	return nodes
+}
+
+// ofMaps is a step of a method that compares maps, of the given inputs.
+func ofMaps(t *testing.T, v *golden.Vector, m compared, student, teacher []string) fileStep {
+	t.Helper()
+	need(t, v, append(student, teacher...)...)
+	return fileStep{
+		method: m, inputs: v.Inputs, params: v.Params,
+		context: Context{
+			StudentDim: 1, Classes: 2, Batch: v.Inputs[student[0]].Shape[0],
+			StudentMaps: sampleShapes(v.Inputs, student), TeacherMaps: sampleShapes(v.Inputs, teacher),
+		},
+		param: func(_, parameter string) string { return parameter },
+		fill: func(s *Step, in map[string]*Node) {
+			s.Student.Stages, s.Teacher.Maps = pick(in, student), pick(in, teacher)
+		},
+	}
+}
+
+func testGoldenAT(t *testing.T, e golden.Engine, v *golden.Vector) {
+	power := int(v.Hyper(t, "p"))
+	f := ofMaps(t, v, method(t, "at", map[string]string{"power": strconv.Itoa(power)}), numbered(t, v.Inputs, "f_s"), numbered(t, v.Inputs, "f_t"))
+	f.outputs = func(s *Step, _ map[string]model.Outputs, out map[string]*Node) {
+		for i := range s.Student.Stages {
+			out[fmt.Sprint("stage_loss", i)] = AT(s.Teacher.Maps[i], s.Student.Stages[i], power)
+			out[fmt.Sprint("attention_s", i)] = attention(s.Student.Stages[i], power)
+		}
+	}
+	nearAll(t, e, f.run(t, e), v)
+}
+
+func testGoldenSP(t *testing.T, e golden.Engine, v *golden.Vector) {
+	nearAll(t, e, ofMaps(t, v, method(t, "sp", nil), []string{"f_s"}, []string{"f_t"}).run(t, e), v)
+}
+
+func testGoldenHint(t *testing.T, e golden.Engine, v *golden.Vector) {
+	f := ofMaps(t, v, method(t, "hint", nil), []string{"f_s"}, []string{"f_t"})
+	f.outputs = func(_ *Step, ran map[string]model.Outputs, out map[string]*Node) {
+		out["regressed"] = ran[hintModule].FeatureMap
+	}
+	got := f.run(t, e)
+	f.evaluated = true
+	got["loss_eval"] = f.run(t, e)["loss"]
+	nearAll(t, e, got, v)
+}
+
+func testGoldenRKD(t *testing.T, e golden.Engine, v *golden.Vector) {
+	need(t, v, "f_s", "f_t")
+	f := fileStep{
+		method: method(t, "rkd", map[string]string{
+			"distance": fmt.Sprint(v.Hyper(t, "w_d")), "angle": fmt.Sprint(v.Hyper(t, "w_a")),
+		}),
+		context: Context{StudentDim: v.Inputs["f_s"].Shape[1], TeacherPooled: v.Inputs["f_t"].Shape[1], Classes: 2},
+		inputs:  v.Inputs,
+		fill:    func(s *Step, in map[string]*Node) { s.Student.Pooled, s.Teacher.Pooled = in["f_s"], in["f_t"] },
+		outputs: func(s *Step, _ map[string]model.Outputs, out map[string]*Node) {
+			out["loss_d"], out["loss_a"] = RKDDistance(s.Teacher.Pooled, s.Student.Pooled), RKDAngle(s.Teacher.Pooled, s.Student.Pooled)
+		},
+	}
+	nearAll(t, e, f.run(t, e), v)
+}
