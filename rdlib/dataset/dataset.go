@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"math"
 	"os"
@@ -244,6 +245,18 @@ func (d *Dataset) Counts(part Split) []int {
 // Path is where an item lies on this machine.
 func (d *Dataset) Path(item int) string {
 	return filepath.Join(d.Root, filepath.FromSlash(d.Items[item].Path))
+}
+
+// Image decodes an item. A file that was changed after Open is an error.
+func (d *Dataset) Image(item int) (image.Image, error) {
+	img, sha, err := decodeHashed(d.Path(item), d.limits)
+	if err == nil && sha != d.Items[item].SHA256 {
+		err = fmt.Errorf("%s was changed since the data set was opened: start again", d.Path(item))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return img, nil
 }
 
 // Summary is one line a person can read: the data set, its parts and what was left out.

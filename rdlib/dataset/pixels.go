@@ -120,7 +120,12 @@ func centred(size, crop int) int { return int(math.RoundToEven(float64(size-crop
 // Tensor writes the image as [3, Height, Width], mirrored left to right when flip is set. It panics when dst is not of
 // p.Len() values. p must be valid.
 func (p Preprocess) Tensor(img image.Image, flip bool, dst []float32) {
-	p.normalizer().tensor(p.Pixels(img), flip, dst)
+	p.Normalize(p.Pixels(img), flip, dst)
+}
+
+// Normalize is Tensor for an image that Pixels has prepared.
+func (p Preprocess) Normalize(pixels Pixels, flip bool, dst []float32) {
+	p.normalizer().tensor(pixels, flip, dst)
 }
 
 // normalizer holds the value of each pixel value, per channel.

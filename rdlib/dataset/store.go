@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -119,12 +118,9 @@ func (s *Store) pixels(item int, detailed bool) (*Pixels, error) {
 	if kept := place.Load(); kept != nil {
 		return kept, nil
 	}
-	img, sha, err := decodeHashed(s.data.Path(item), s.data.limits)
+	img, err := s.data.Image(item)
 	if err != nil {
 		return nil, err
-	}
-	if sha != s.data.Items[item].SHA256 {
-		return nil, fmt.Errorf("%s was changed since the data set was opened: start again", s.data.Path(item))
 	}
 	p := s.preprocess
 	if detailed {

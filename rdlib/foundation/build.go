@@ -107,58 +107,63 @@ type storage interface {
 }
 
 func build(ctx context.Context, path string, teacher *Teacher, images Images, o BuildOptions, free func(string) (uint64, error), wrap func(*os.File) storage) (*Cache, error) {
+	b, cache, err := begin(ctx, path, teacher, images, o, wrap)
+	if b == nil {
+		return cache, err
+	}
+	defer b.release()
+	if err := checkSpace(path, b.missing(), free); err != nil {
+		return nil, b.failed(err)
+	}
+	if err := b.compute(ctx, images.Len()); err != nil {
+		return nil, b.failed(err)
+	}
+	return b.complete()
+}
+
+// begin opens the cache that is there already, or else prepares to compute it. The builder must be released.
+func begin(ctx context.Context, path string, teacher *Teacher, images Images, o BuildOptions, wrap func(*os.File) storage) (*builder, *Cache, error) {
 	meta, err := teacher.cacheMeta(images.Len(), o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	plan, err := meta.plan()
 	if err != nil {
-		return nil, fmt.Errorf("feature cache %s: %w", path, err)
+		return nil, nil, fmt.Errorf("feature cache %s: %w", path, err)
 	}
 	if o.Notify == nil {
 		o.Notify = func(string) {}
 	}
 	if cache, err := reuse(path, meta.Key); cache != nil {
-		return cache, err
+		return nil, cache, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return nil, fmt.Errorf("feature cache %s: %w", path, err)
+		return nil, nil, fmt.Errorf("feature cache %s: %w", path, err)
 	}
 	unlock, err := lock(ctx, path, o.Notify)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer unlock()
 	cache, replaced := reuse(path, meta.Key) // another process may have completed it meanwhile
 	switch {
 	case cache != nil:
-		return cache, nil
+		unlock()
+		return nil, cache, nil
 	case errors.Is(replaced, ErrMismatch), errors.Is(replaced, ErrCorrupt):
 		o.Notify(replaced.Error() + ": computing it now")
 	case replaced != nil:
-		return nil, replaced
+		unlock()
+		return nil, nil, replaced
 	}
-	b := &builder{teacher: teacher, images: images, meta: meta, layout: plan, options: o, path: path, partial: path + ".partial"}
+	b := &builder{
+		teacher: teacher, images: images, meta: meta, layout: plan, options: o, path: path, partial: path + ".partial",
+		unlock: unlock, replaced: replaced,
+	}
 	if err := b.open(wrap); err != nil {
-		return nil, err
+		unlock()
+		return nil, nil, err
 	}
-	defer b.file.Close()
-	if err := checkSpace(path, plan.size-plan.data-int64(b.doneBlocks())*plan.blockBytes, free); err != nil {
-		return nil, b.failed(err)
-	}
-	if err := b.compute(ctx); err != nil {
-		return nil, b.failed(err)
-	}
-	if err := b.complete(); err != nil {
-		return nil, b.failed(err)
-	}
-	cache, err = OpenCache(path, VerifyLater()) // every block was hashed as it was written
-	if err != nil {
-		return nil, err
-	}
-	total := images.Len() * meta.Key.Views
-	cache.origin = Origin{Resumed: b.resumed, Computed: total - b.resumed, Replaced: replaced}
-	return cache, nil
+	return b, nil, nil
 }
 
 // reuse opens the cache that is there. No cache and no error: there is none.
@@ -187,6 +192,9 @@ type builder struct {
 	sums    []uint64 // of the blocks; 0: still to be computed
 	resumed int      // images × views
 
+	unlock   func()
+	replaced error // why the cache that was there could not be used
+
 	mu   sync.Mutex
 	done int // images × views
 }
@@ -208,7 +216,7 @@ func (b *builder) open(wrap func(*os.File) storage) error {
 		}
 		b.done = b.resumed
 		if b.resumed > 0 {
-			b.options.Notify(fmt.Sprintf("%s: continuing at %d of %d", b.path, b.resumed, b.meta.Key.Items*b.meta.Key.Views))
+			b.options.Notify(fmt.Sprintf("%s: continuing at %d of %d", b.path, b.resumed, b.total()))
 		}
 		return nil
 	}
@@ -272,8 +280,13 @@ func (b *builder) doneBlocks() (n int) {
 	return n
 }
 
-// compute fills the missing blocks, each on one goroutine.
-func (b *builder) compute(ctx context.Context) error {
+// missing is how many bytes of data are still to be computed.
+func (b *builder) missing() int64 {
+	return b.layout.size - b.layout.data - int64(b.doneBlocks())*b.layout.blockBytes
+}
+
+// compute fills the missing blocks that end before that many images, each on one goroutine.
+func (b *builder) compute(ctx context.Context, images int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	blocks := make(chan int)
@@ -293,8 +306,8 @@ func (b *builder) compute(ctx context.Context) error {
 		})
 	}
 	b.progress(0)
-	for block, sum := range b.sums {
-		if sum == 0 && ctx.Err() == nil {
+	for block := range b.sums {
+		if end := block*b.meta.Block + b.blockItems(block); b.sums[block] == 0 && end <= images && ctx.Err() == nil {
 			blocks <- block
 		}
 	}
@@ -311,7 +324,7 @@ func (b *builder) progress(more int) {
 	defer b.mu.Unlock()
 	b.done += more
 	if b.options.Progress != nil {
-		b.options.Progress(b.done, b.meta.Key.Items*b.meta.Key.Views)
+		b.options.Progress(b.done, b.total())
 	}
 }
 
@@ -401,8 +414,8 @@ func (w *worker) encode(k int, dst []byte) error {
 	return nil
 }
 
-// complete gives the file its header, makes it durable and puts it in place.
-func (b *builder) complete() error {
+// complete gives the file its header, makes it durable, puts it in place and opens it.
+func (b *builder) complete() (*Cache, error) {
 	preamble := b.layout.preamble(b.sums)
 	head := append(b.layout.header(cacheMagic, xxhash.Sum64(preamble)), preamble...)
 	for _, step := range []func() error{
@@ -413,14 +426,28 @@ func (b *builder) complete() error {
 		func() error { return os.Rename(b.partial, b.path) },
 	} {
 		if err := step(); err != nil {
-			return b.writing(err)
+			return nil, b.failed(b.writing(err))
 		}
 	}
 	if folder, err := os.Open(filepath.Dir(b.path)); err == nil { // the new name survives a power cut, where the system can
 		folder.Sync()
 		folder.Close()
 	}
-	return nil
+	cache, err := OpenCache(b.path, VerifyLater()) // every block was hashed as it was written
+	if err != nil {
+		return nil, err
+	}
+	cache.origin = Origin{Resumed: b.resumed, Computed: b.total() - b.resumed, Replaced: b.replaced}
+	return cache, nil
+}
+
+// total is images × views.
+func (b *builder) total() int { return b.meta.Key.Items * b.meta.Key.Views }
+
+// release lets other processes at the cache.
+func (b *builder) release() {
+	b.file.Close()
+	b.unlock()
 }
 
 // writing explains an error of the file.
@@ -437,5 +464,5 @@ func (b *builder) failed(err error) error {
 		os.Remove(b.partial)
 		return err
 	}
-	return fmt.Errorf("%w (%d of %d are kept in %s and need not be computed again)", err, b.done, b.meta.Key.Items*b.meta.Key.Views, b.partial)
+	return fmt.Errorf("%w (%d of %d are kept in %s and need not be computed again)", err, b.done, b.total(), b.partial)
 }

@@ -309,12 +309,15 @@ func (c *Cache) Close() error {
 
 // FoundCache is a cache file and its description.
 type FoundCache struct {
-	Path string
-	Meta Meta
+	Path    string
+	Bytes   int64
+	Meta    Meta
+	Damaged error // not nil: the description cannot be read
 }
 
-// FindCaches lists the complete caches in a folder by their headers alone; their data are not verified. It is how a run
-// finds its features when the teacher's file is gone. A folder that does not exist holds none.
+// FindCaches lists the caches in a folder by their headers alone; their data are not verified. It is how a run finds its
+// features when the teacher's file is gone, or those that were computed for another run. A folder that does not exist
+// holds none; computations that were interrupted are left out.
 func FindCaches(folder string) ([]FoundCache, error) {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -326,9 +329,14 @@ func FindCaches(folder string) ([]FoundCache, error) {
 	var found []FoundCache
 	for _, e := range entries {
 		path := filepath.Join(folder, e.Name())
-		if meta, err := readMeta(path); err == nil {
-			found = append(found, FoundCache{path, meta})
+		meta, size, err := readMeta(path)
+		if err != nil && (filepath.Ext(path) != CacheExtension || errors.Is(err, fs.ErrNotExist)) {
+			continue // something else, or gone meanwhile
 		}
+		if err != nil {
+			err = corrupt(path, err)
+		}
+		found = append(found, FoundCache{path, size, meta, err})
 	}
 	return found, nil
 }
@@ -336,28 +344,29 @@ func FindCaches(folder string) ([]FoundCache, error) {
 // maxMeta bounds how much of a file is read in search of a description.
 const maxMeta = 4 << 20
 
-func readMeta(path string) (Meta, error) {
+func readMeta(path string) (Meta, int64, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return Meta{}, err
+		return Meta{}, 0, err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil || !info.Mode().IsRegular() {
-		return Meta{}, errors.Join(err, errors.New("not a file"))
+		return Meta{}, 0, errors.Join(err, errors.New("it is not a file"))
 	}
 	head := make([]byte, headerSize)
-	if _, err := io.ReadFull(file, head); err != nil {
-		return Meta{}, err
+	n, err := io.ReadFull(file, head)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return Meta{}, info.Size(), fmt.Errorf("it has only %d bytes: cut short", n)
 	}
-	length := binary.LittleEndian.Uint32(head[12:])
-	if string(head[:8]) != cacheMagic || length > maxMeta {
-		return Meta{}, errors.New("not a feature cache")
+	if err != nil {
+		return Meta{}, info.Size(), err
 	}
-	head = append(head, make([]byte, length)...)
-	if _, err := io.ReadFull(file, head[headerSize:]); err != nil {
-		return Meta{}, err
+	if length := binary.LittleEndian.Uint32(head[12:]); length <= maxMeta {
+		text := make([]byte, length)
+		n, _ := io.ReadFull(file, text) // parseHeader says what is missing
+		head = append(head, text[:n]...)
 	}
 	meta, _, _, err := parseHeader(head, info.Size())
-	return meta, err
+	return meta, info.Size(), err
 }

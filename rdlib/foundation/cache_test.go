@@ -249,8 +249,15 @@ func TestFindCachesPassesOverOtherFiles(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(folder, "folder"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := FindCaches(folder); err != nil || len(found) != 1 || found[0].Path != cache.Path() {
+	if found, err := FindCaches(folder); err != nil || len(found) != 1 || found[0].Path != cache.Path() || found[0].Bytes != cache.Bytes() {
 		t.Errorf("%+v, %v", found, err)
+	}
+	for name, damage := range map[string]string{"empty": "", "short": data[:100], "half": data[:len(data)/2], "flipped": data[:100] + "\x00" + data[101:]} {
+		damaged := filepath.Join(folder, "z"+CacheExtension)
+		writeFile(t, damaged, []byte(damage))
+		if found, err := FindCaches(folder); err != nil || len(found) != 2 || !errors.Is(found[1].Damaged, ErrCorrupt) || !strings.Contains(found[1].Damaged.Error(), damaged) {
+			t.Errorf("%s: %+v, %v", name, found, err)
+		}
 	}
 	if found, err := FindCaches(filepath.Join(folder, "none")); err != nil || len(found) != 0 {
 		t.Errorf("%+v, %v", found, err)

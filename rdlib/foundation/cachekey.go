@@ -39,6 +39,9 @@ func (k CacheKey) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// CacheExtension is how names of cache files end.
+const CacheExtension = ".features"
+
 // FileName is a name for the cache file: the teacher's name and the beginning of the key's hash.
 func (k CacheKey) FileName(teacher string) string {
 	safe := strings.Map(func(r rune) rune {
@@ -47,8 +50,11 @@ func (k CacheKey) FileName(teacher string) string {
 		}
 		return '_'
 	}, teacher)
-	return fmt.Sprintf("%s-%s.features", safe, k.Hash()[:16])
+	return safe + "-" + k.Hash()[:16] + CacheExtension
 }
+
+// Serves tells whether a cache of key k holds what is wanted, and perhaps more outputs.
+func (k CacheKey) Serves(want CacheKey) bool { return k.differs(want) == "" }
 
 // differs says in what a cache of key k is not what is wanted, or "". A cache may hold more outputs than are wanted.
 func (k CacheKey) differs(want CacheKey) string {
