@@ -12,7 +12,7 @@ import (
 
 // Outputs are the values of one forward pass; nil where the network has none.
 type Outputs struct {
-	Stages     []*graph.Node          // the last map of each resolution, [batch, channels, height, width]
+	Stages     []*graph.Node          // the last map of each resolution (of each quarter of a transformer's blocks), [batch, channels, height, width]
 	FeatureMap *graph.Node            // the last map before the pool, [batch, channels, height, width]
 	Pooled     *graph.Node            // what the classifier reads, [batch, FeatureDim]
 	Logits     *graph.Node            // [batch, Classes]

@@ -1,10 +1,10 @@
-// Package model describes convolutional networks declaratively and walks each description three ways: as the GoMLX graph
+// Package model describes convolutional networks and vision transformers declaratively and walks each description three ways: as the GoMLX graph
 // that trains (Forward), as the clean ONNX graph that is deployed (ONNX) and as a count of what it costs (Cost). One
 // description serves all three, so they cannot drift apart.
 //
-// Every tensor is NCHW: images and feature maps [batch, channels, height, width], vectors [batch, features], convolution
-// weights [out, in/groups, kernel, kernel], linear weights [out, in]. Parameters bear the names of torchvision's
-// state_dict, so weights travel to and from PyTorch as safetensors.
+// Every tensor is NCHW: images and feature maps [batch, channels, height, width], tokens [batch, tokens, features], vectors
+// [batch, features], convolution weights [out, in/groups, kernel, kernel], linear weights [out, in]. Parameters bear the
+// names of torchvision's state_dict (timm's for vision transformers), so weights travel to and from PyTorch as safetensors.
 package model
 
 import (

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -113,9 +114,11 @@ func concatenate(in []*graph.Node) *graph.Node {
 	}
 	whole := make([]*graph.Node, len(in))
 	for i, x := range in {
-		dims := x.Shape().Clone().Dimensions
-		dims[0] = batch
-		whole[i] = graph.BroadcastToDims(x, dims...)
+		whole[i] = x
+		if dims := slices.Clone(x.Shape().Dimensions); dims[0] != batch {
+			dims[0] = batch
+			whole[i] = graph.BroadcastToDims(x, dims...)
+		}
 	}
 	return graph.Concatenate(whole, 1)
 }

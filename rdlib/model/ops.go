@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Op is what a layer does. The kinds are the types of this file; the emitters switch over them.
+// Op is what a layer does. The kinds are the types of this file and, for transformers, of the files op_*.go; the emitters
+// switch over them.
 type Op interface {
 	// shapes returns the output shapes for inputs of the given shapes, all without the batch axis.
 	shapes(in [][]int) ([][]int, error)

@@ -1,5 +1,5 @@
-// Package nn has the layers of the students as differentiable graph functions: convolution, batch normalisation,
-// activations, pooling, the linear layer and the channel moves of ShuffleNet, with the gradients written so that every
+// Package nn has the layers of students and teachers as differentiable graph functions: convolution, batch and layer
+// normalisation, activations, pooling, attention, the linear layer and the channel moves of ShuffleNet, with the gradients written so that every
 // backend of this project can train them.
 //
 // Images and feature maps are [batch, channels, height, width], convolution weights [out, in/groups, height, width],

@@ -20,7 +20,7 @@ var gradientRules sync.Map // weak.Pointer[graph.Node] → gradientRule
 // ruledTypes are the node types withGradient may be used on.
 var ruledTypes = []graph.NodeType{
 	graph.NodeTypeConvGeneral, graph.NodeTypeMax, graph.NodeTypeClamp, graph.NodeTypeReduceWindow,
-	graph.NodeTypeMul, graph.NodeTypeFusedSoftmax,
+	graph.NodeTypeMul, graph.NodeTypeFusedSoftmax, graph.NodeTypeFusedLayerNorm,
 }
 
 func init() {

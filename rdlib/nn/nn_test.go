@@ -97,6 +97,7 @@ func layerCases() []layerCase {
 		layerCase{"layer norm", [][]int{{4, 3, 5}, {5}, {5}}, func(a []*graph.Node) *graph.Node { return LayerNorm(a[0], a[1], a[2], 1e-6) }},
 		layerCase{"layer norm of features", [][]int{{4, 6}, {6}, {6}}, func(a []*graph.Node) *graph.Node { return LayerNorm(a[0], a[1], a[2], 1e-5) }},
 		layerCase{"self-attention", [][]int{{2, 5, 6}}, func(a []*graph.Node) *graph.Node { return Attention(a[0], a[0], a[0], 3) }},
+		layerCase{"self-attention of joined queries, keys and values", [][]int{{2, 5, 12}}, func(a []*graph.Node) *graph.Node { return SelfAttention(a[0], 2) }},
 		layerCase{"attention of other queries", [][]int{{2, 3, 8}, {2, 5, 8}, {2, 5, 8}}, func(a []*graph.Node) *graph.Node { return Attention(a[0], a[1], a[2], 2) }},
 		layerCase{"batch norm in training", [][]int{{4, 3, 5, 2}, {3}, {3}}, func(a []*graph.Node) *graph.Node {
 			y, _, _ := BatchNormTrain(a[0], a[1], a[2], 1e-5)

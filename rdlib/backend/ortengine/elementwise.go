@@ -86,7 +86,8 @@ func (f *Function) Add(a, b compute.Value) (compute.Value, error) {
 	return f.Function.Add(a, b)
 }
 
-// joinPadded concatenates the insides of a and b where they are padded with zeros to complement each other along one axis; nil otherwise.
+// joinPadded concatenates the insides of a and b where they are padded with zeros to stand next to each other along one
+// axis, and pads what is left; nil otherwise.
 func (f *Function) joinPadded(a, b *node) *node {
 	insideA, beforeA, afterA := unpad(a)
 	insideB, beforeB, afterB := unpad(b)
@@ -106,14 +107,15 @@ func (f *Function) joinPadded(a, b *node) *node {
 	if joined < 0 {
 		return nil
 	}
-	sizeA, sizeB := dimsOf(insideA)[joined], dimsOf(insideB)[joined]
-	switch {
-	case beforeA[joined] == 0 && afterA[joined] == int64(sizeB) && beforeB[joined] == int64(sizeA) && afterB[joined] == 0:
-		return f.concat(joined, insideA, insideB)
-	case beforeB[joined] == 0 && afterB[joined] == int64(sizeA) && beforeA[joined] == int64(sizeB) && afterA[joined] == 0:
-		return f.concat(joined, insideB, insideA)
+	if beforeB[joined] < beforeA[joined] {
+		insideA, insideB, beforeA, beforeB, afterA, afterB = insideB, insideA, beforeB, beforeA, afterB, afterA
 	}
-	return nil
+	if beforeA[joined]+int64(dimsOf(insideA)[joined]) != beforeB[joined] {
+		return nil
+	}
+	before, after := make([]int, len(beforeA)), make([]int, len(beforeA))
+	before[joined], after[joined] = int(beforeA[joined]), int(afterB[joined])
+	return f.pad(f.concat(joined, insideA, insideB), before, after)
 }
 
 // unpad returns what n pads with zeros, and by how much; nil if n is no such padding.
