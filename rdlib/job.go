@@ -107,6 +107,8 @@ func (o Options) resolve() (Options, error) {
 	return o, nil
 }
 
+func (o Options) dataKey() dataKey { return dataKey{o.Data, o.Seeds.Split, o.Strict} }
+
 // Job is a cell ready to train: checked, resolved, with its key.
 type Job struct {
 	Config  record.Config
@@ -129,7 +131,7 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{session: s, options: o, data: dataKey{o.Data, o.Seeds.Split, o.Strict}}
+	j := &Job{session: s, options: o, data: o.dataKey()}
 	// Names first: a slip of the keyboard should not wait for images to be read.
 	if j.method, err = o.checkNames(); err != nil {
 		return nil, err

@@ -24,6 +24,8 @@ type SessionOptions struct {
 	Threads int      // 0: one per processor
 	Cache   string   // folder of feature caches; "" takes the user's cache folder
 	Log     *os.File // progress and messages; nil is os.Stderr
+	// Confirm is asked before more than LargeCache bytes of features are computed; nil says no.
+	Confirm func(ctx context.Context, question string) bool
 }
 
 // Session holds what several cells share: the backend, the data sets, the images at one size and the teachers' cached
@@ -32,13 +34,16 @@ type Session struct {
 	Backend compute.Backend
 	Log     *os.File
 
-	threads int
-	cache   string
-	runner  train.Runner
-	data    map[dataKey]*dataset.Dataset
-	stores  map[storeKey]*dataset.Store
-	infos   map[teacherKey]foundation.Info
-	caches  map[string]*foundation.Cache
+	threads    int
+	cache      string
+	largeCache int64
+	confirm    func(ctx context.Context, question string) bool
+	told       map[string]bool
+	runner     train.Runner
+	data       map[dataKey]*dataset.Dataset
+	stores     map[storeKey]*dataset.Store
+	infos      map[teacherKey]foundation.Info
+	caches     map[string]*foundation.Cache
 }
 
 type dataKey struct {
@@ -62,12 +67,9 @@ func OpenSession(o SessionOptions) (*Session, error) {
 	if o.Log == nil {
 		o.Log = os.Stderr
 	}
-	if o.Cache == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil, usagef("no cache folder: %v; give --cache", err)
-		}
-		o.Cache = filepath.Join(base, "rd", "features")
+	cache, err := CacheFolder(o.Cache)
+	if err != nil {
+		return nil, err
 	}
 	if o.Threads < 0 {
 		return nil, usagef("threads %d: give 1 or more, or 0 for one per processor", o.Threads)
@@ -77,10 +79,30 @@ func OpenSession(o SessionOptions) (*Session, error) {
 		return nil, err
 	}
 	return &Session{
-		Backend: b, Log: o.Log, threads: o.Threads, cache: o.Cache,
+		Backend: b, Log: o.Log, threads: o.Threads, cache: cache, largeCache: LargeCache, confirm: o.Confirm, told: map[string]bool{},
 		data: map[dataKey]*dataset.Dataset{}, stores: map[storeKey]*dataset.Store{},
 		infos: map[teacherKey]foundation.Info{}, caches: map[string]*foundation.Cache{},
 	}, nil
+}
+
+// CacheFolder is the folder of feature caches: the one given, or else the user's.
+func CacheFolder(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", usagef("no cache folder: %v; give --cache", err)
+	}
+	return filepath.Join(base, "rd", "features"), nil
+}
+
+// once writes a message to the log unless it was written before.
+func (s *Session) once(message string) {
+	if !s.told[message] {
+		s.told[message] = true
+		fmt.Fprintln(s.Log, message)
+	}
 }
 
 // openBackend opens a backend; one that was named and cannot be had is wrong usage.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"rd/figures"
 	"rd/rdlib"
@@ -24,16 +26,43 @@ import (
 type sessionFlags struct {
 	backend, cache string
 	threads        int
+	yes            bool
 }
 
 func (s *sessionFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&s.backend, "backend", "", "xla:cuda, xla:cpu, onnx or go (default: GOMLX_BACKEND, else the best at hand)")
 	f.IntVar(&s.threads, "threads", 0, "threads of the backend (0: one per processor); results are bit-exact per thread count")
+	s.addCache(f)
+}
+
+// addCache adds the flags of the teacher's features.
+func (s *sessionFlags) addCache(f *pflag.FlagSet) {
+	f.BoolVar(&s.yes, "yes", false, fmt.Sprintf("compute teacher features of more than %d GB without asking", rdlib.LargeCache/1_000_000_000))
 	f.StringVar(&s.cache, "cache", os.Getenv("RD_CACHE"), "folder of cached teacher features (default: RD_CACHE, else the user's cache folder)")
 }
 
 func (s *sessionFlags) open() (*rdlib.Session, error) {
-	return rdlib.OpenSession(rdlib.SessionOptions{Backend: s.backend, Threads: s.threads, Cache: s.cache, Log: os.Stderr})
+	return rdlib.OpenSession(rdlib.SessionOptions{Backend: s.backend, Threads: s.threads, Cache: s.cache, Log: os.Stderr, Confirm: s.confirm})
+}
+
+// confirm asks on a terminal; elsewhere, without --yes, the answer is no.
+func (s *sessionFlags) confirm(ctx context.Context, question string) bool {
+	if s.yes || !term.IsTerminal(int(os.Stdin.Fd())) {
+		return s.yes
+	}
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() {
+		var word string
+		fmt.Scanln(&word)
+		answer <- strings.ToLower(word)
+	}()
+	select {
+	case <-ctx.Done():
+		return false
+	case word := <-answer:
+		return word == "y" || word == "yes"
+	}
 }
 
 // trainingFlags are the options of a cell.

@@ -110,6 +110,17 @@ func TestContract(t *testing.T) {
 	}
 	must(t, "teacher", "inspect", w.teacher)
 
+	var computed, listed []cacheRow
+	if err := json.Unmarshal([]byte(must(t, "features", "--data", w.data, "--teacher", w.teacher, "--teacher-size", "32", "--stages", "--cache", w.cache, "--json")), &computed); err != nil || len(computed) != 1 || computed[0].Images != 60 || computed[0].Outputs["pooled"] == nil {
+		t.Errorf("features --json: %v, %+v", err, computed)
+	}
+	if err := json.Unmarshal([]byte(must(t, "features", "--list", "--cache", w.cache, "--json")), &listed); err != nil || len(listed) != 1 || listed[0].Path != computed[0].Path || listed[0].Bytes != computed[0].Bytes {
+		t.Errorf("features --list --json: %v, %+v", err, listed)
+	}
+	if table := must(t, "features", "--list", "--cache", w.cache); !strings.Contains(table, computed[0].Path) {
+		t.Errorf("features --list: %s", table)
+	}
+
 	for _, method := range []string{"rd", "direct", "scratch"} {
 		lines := strings.Fields(must(t, w.distill(method, "--method", method)...))
 		if got, want := lines[len(lines)-1], filepath.Join(w.dir, method, rdlib.RecordFile); got != want {
@@ -273,6 +284,8 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"unknown augmentation", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervise"}, rdlib.ExitUsage, []string{"supervised", "contrastive"}},
 		{"augmentation with a teacher", []string{"distill", "--data", data, "--out", out, "--teacher", garbage, "--augment", "supervised"}, rdlib.ExitUsage, []string{"rd", "cached"}},
 		{"augmentation of some methods only", []string{"compare", "--data", data, "--out", out, "--teacher", garbage, "--augment", "supervised"}, rdlib.ExitUsage, []string{"--augment", "every method"}},
+		{"features of nothing", []string{"features"}, rdlib.ExitUsage, []string{"--data", "--teacher"}},
+		{"features of garbage", []string{"features", "--data", data, "--teacher", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"augmentation and views", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervised", "--views", "2"}, rdlib.ExitUsage, []string{"--views"}},
 		{"unknown profile", []string{"reproduce", "--profile", "quik"}, rdlib.ExitUsage, []string{"quick"}},
 	}
