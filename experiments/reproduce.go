@@ -71,7 +71,7 @@ func Reproduce(ctx context.Context, session *rdlib.Session, p Profile, work, out
 	teacher := filepath.Join(work, "teacher.onnx")
 	if _, err := os.Stat(teacher); err != nil {
 		o := rdlib.PretrainOptions{
-			Data: corpus, Architecture: "resnet18", Width: 0.5, Size: p.Size, Steps: p.PretrainSteps, Batch: 32, Seed: pretrainSeed,
+			Data: []string{corpus}, Objective: rdlib.Supervised, Architecture: "resnet18", Network: model.Config{Width: 0.5}, Size: p.Size, Steps: p.PretrainSteps, Batch: 32, Seed: pretrainSeed,
 			Name: "miniature phantom teacher",
 		}
 		if _, err := session.Pretrain(ctx, o, teacher); err != nil {

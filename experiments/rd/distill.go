@@ -76,15 +76,7 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.IntVar(&o.Steps, "steps", 0, "optimizer steps to train, instead of --epochs")
 	f.IntVar(&o.Batch, "batch", 32, "images a step")
 	f.IntVar(&o.Views, "views", 0, "views of an image: 1 as it is, 2 and its mirror image (0: 2, or 1 with --augment)")
-	presets := slices.Sorted(maps.Keys(dataset.Augmentations))
-	f.Func("augment", "augment the training images, for methods without a teacher: "+strings.Join(presets, " or "), func(name string) error {
-		a, known := dataset.Augmentations[name]
-		if !known {
-			return fmt.Errorf("there are %s", strings.Join(presets, " and "))
-		}
-		o.Augment = &a
-		return nil
-	})
+	augmentFlag(f, &o.Augment, "for methods without a teacher")
 	f.Float64Var(&o.Width, "width", 1, "width multiplier of the student")
 	f.BoolVar(&o.Half, "half", false, "cache the teacher's features in half precision")
 	f.BoolVar(&o.Strict, "strict", false, "stop at an unreadable image instead of leaving it out")
@@ -93,6 +85,19 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.StringVar(&o.Optimizer.Schedule, "schedule", o.Optimizer.Schedule, "learning-rate schedule: "+strings.Join(train.Schedules, " or "))
 	f.DurationVar(&o.CheckpointEvery, "checkpoint-every", time.Minute, "time between checkpoints")
 	f.StringToStringVar(&o.MethodOptions, "set", nil, "options of the method, name=value, as 'rd methods' lists them")
+}
+
+// augmentFlag chooses one of the named augmentations.
+func augmentFlag(f *pflag.FlagSet, field **dataset.Augmentation, when string) {
+	presets := slices.Sorted(maps.Keys(dataset.Augmentations))
+	f.Func("augment", "augmentation of the training images, "+when+": "+strings.Join(presets, " or "), func(name string) error {
+		a, known := dataset.Augmentations[name]
+		if !known {
+			return fmt.Errorf("there are %s", strings.Join(presets, " and "))
+		}
+		*field = &a
+		return nil
+	})
 }
 
 func distillCommand() *cobra.Command {

@@ -21,6 +21,18 @@ const (
 	ONNXPooled        = "pooled"        // [batch, features]
 )
 
+// ONNXStages are the names of the stage maps an exported graph can return, [batch, channels, height, width] each, from
+// early to late: stage1, stage2, … The last stage is left out where it is the feature map.
+func (n *Network) ONNXStages() []string {
+	var names []string
+	for i, v := range n.stages {
+		if v != n.featureMap {
+			names = append(names, fmt.Sprintf("stage%d", i+1))
+		}
+	}
+	return names
+}
+
 // reservedNames cannot name layers: the exported graph has tensors of these names.
 var reservedNames = []string{ONNXInput, ONNXLogits, ONNXProbabilities, ONNXFeatureMap, ONNXPooled}
 
@@ -153,6 +165,9 @@ func (e *onnxEmitter) outputs(wanted []string) error {
 	}
 	values := map[string]Value{
 		ONNXLogits: e.net.logits, ONNXProbabilities: e.net.logits, ONNXFeatureMap: e.net.featureMap, ONNXPooled: e.net.pooled,
+	}
+	for i, name := range e.net.ONNXStages() {
+		values[name] = e.net.stages[i]
 	}
 	for _, name := range wanted {
 		v, known := values[name]

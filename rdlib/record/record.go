@@ -37,7 +37,8 @@ type Result struct {
 	Last        Outcome      `json:"last"` // the headline: the student after the last step
 	Best        Outcome      `json:"best"` // the student of the epoch with the best validation accuracy, never chosen on test; Last without validation images
 	Classes     []string     `json:"classes"`
-	Predictions []Prediction `json:"predictions"` // of the last student on the test images
+	Predictions []Prediction `json:"predictions"`           // of the last student on the test images
+	Pretraining *Pretraining `json:"pretraining,omitempty"` // of a foundation model's record only
 }
 
 // Config is everything that decides the result; its hash is the cell's key.
@@ -47,6 +48,7 @@ type Config struct {
 	Features  *Features `json:"features,omitempty"`
 	Student   string    `json:"student"`
 	Width     float64   `json:"width"`
+	Network   any       `json:"network,omitempty"` // the architecture's other choices, of a foundation model
 	Method    string    `json:"method"`
 	Options   any       `json:"options"`           // the method's, resolved: every default written out
 	Input     any       `json:"input"`             // the student's preprocessing

@@ -18,7 +18,8 @@ import (
 type Features interface {
 	// Shape is an output's shape for one image: [channels, height, width] or [channels].
 	Shape(output string) []int
-	// Read writes the feature of training image i under view v.
+	// Read writes the feature of training image i under view v. Features that do not depend on how an image is seen say so
+	// by a method SameForAllViews() bool; images may be augmented with those only.
 	Read(i, v int, output string, dst []float32) error
 }
 
@@ -44,7 +45,7 @@ type Cell struct {
 	Augment *dataset.Augmentation
 	Copies  int // how often each image stands in its batch, see dataset.LoaderOptions; 0 is 1
 
-	Train, Validation, Test dataset.Source // at the student's input size
+	Train, Validation, Test dataset.Source // at the student's input size; without test images nothing is evaluated
 	Features                Features       // nil when the method needs none
 	Outputs                 TeacherOutputs
 

@@ -74,7 +74,11 @@ func accuracyOf(probabilities [][]float32, images dataset.Source) float64 {
 	return float64(correct(probabilities, images)) / float64(images.Len())
 }
 
+// fill adds the accuracy on images; without any, what there is stays zero.
 func fill(o *record.Outcome, probabilities [][]float32, images dataset.Source) {
+	if images.Len() == 0 {
+		return
+	}
 	o.TestCorrect, o.TestTotal = correct(probabilities, images), images.Len()
 	o.TestAccuracy = float64(o.TestCorrect) / float64(o.TestTotal)
 }

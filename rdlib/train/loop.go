@@ -114,7 +114,8 @@ func (c *Cell) checkAugment() error {
 	if c.Augment == nil {
 		return nil
 	}
-	if needs := c.Method.Needs(); needs.Teacher() {
+	constant, ok := c.Features.(interface{ SameForAllViews() bool })
+	if needs := c.Method.Needs(); needs.Teacher() && !(ok && constant.SameForAllViews()) {
 		return fmt.Errorf("method %s cannot train on augmented images: the teacher's features are cached for the %d views of each image, not for its crops", c.Method.Name(), c.Views)
 	}
 	if c.Views > 1 {
@@ -172,8 +173,8 @@ func (l *loop) initialise() error {
 
 // run trains from the state the loop is in, or the checkpoint's, to the end.
 func (l *loop) run(ctx context.Context) (*Trained, error) {
-	if l.cell.Train.Len() == 0 || l.cell.Test.Len() == 0 {
-		return nil, fmt.Errorf("there are %d training and %d test images: both are needed", l.cell.Train.Len(), l.cell.Test.Len())
+	if l.cell.Train.Len() == 0 {
+		return nil, errors.New("there are no training images")
 	}
 	if err := l.cell.checkAugment(); err != nil {
 		return nil, err

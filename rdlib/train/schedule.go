@@ -3,12 +3,17 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"rd/rdlib/record"
 )
 
 // Schedules are the learning-rate schedules; the paper states none.
-var Schedules = []string{"cosine", "constant"}
+var Schedules = []string{"cosine", "constant", "warmup-cosine"}
+
+// warmup is the share of the steps over which warmup-cosine rises.
+const warmup = 0.05
 
 // DefaultOptimizer is AdamW with the paper's learning rate; weight decay is PyTorch's default, the schedule cosine.
 func DefaultOptimizer() record.Optimizer {
@@ -17,11 +22,16 @@ func DefaultOptimizer() record.Optimizer {
 
 // learningRate is the rate of step (from 0) of steps.
 //
-//	cosine:   ½·lr·(1 + cos(π·step/steps))   (Loshchilov & Hutter 2017, without restarts)
-//	constant: lr
+//	cosine:        ½·lr·(1 + cos(π·step/steps))   (Loshchilov & Hutter 2017, without restarts)
+//	constant:      lr
+//	warmup-cosine: cosine, times (step+1)/(0.05·steps) over the first twentieth of the steps
 func learningRate(o record.Optimizer, step, steps int) float64 {
-	if o.Schedule == "constant" {
+	switch o.Schedule {
+	case "constant":
 		return o.LearningRate
+	case "warmup-cosine":
+		rise := min(1, float64(step+1)/(warmup*float64(steps)))
+		return rise * 0.5 * o.LearningRate * (1 + math.Cos(math.Pi*float64(step)/float64(steps)))
 	}
 	return 0.5 * o.LearningRate * (1 + math.Cos(math.Pi*float64(step)/float64(steps)))
 }
@@ -39,8 +49,8 @@ func CheckOptimizer(o record.Optimizer) error {
 	switch {
 	case o.Name != "adamw":
 		return fmt.Errorf("unknown optimizer %q: there is adamw", o.Name)
-	case o.Schedule != "cosine" && o.Schedule != "constant":
-		return fmt.Errorf("unknown learning-rate schedule %q: there are cosine and constant", o.Schedule)
+	case !slices.Contains(Schedules, o.Schedule):
+		return fmt.Errorf("unknown learning-rate schedule %q: there are %s", o.Schedule, strings.Join(Schedules, ", "))
 	case !(o.LearningRate > 0) || math.IsInf(o.LearningRate, 0):
 		return fmt.Errorf("learning rate %v: it must be above 0", o.LearningRate)
 	case !(o.WeightDecay >= 0) || math.IsInf(o.WeightDecay, 0):
