@@ -32,12 +32,7 @@ func (o ATOptions) term(s *Step) *Node {
 	var sum *Node
 	student, teacher := pairs(o.stagesOption, s.Student.Stages, s.Teacher.Maps)
 	for i := range student {
-		stage := AT(teacher[i], student[i], o.Power)
-		if sum == nil {
-			sum = stage
-		} else {
-			sum = Add(sum, stage)
-		}
+		sum = plus(sum, AT(teacher[i], student[i], o.Power))
 	}
 	return sum
 }

@@ -38,6 +38,8 @@ type compared struct {
 
 	needs   Needs // of the method's own term
 	modules func(Context) (map[string]*model.Network, error)
+	vars    func(Context) map[string]Variable
+	draws   func(Context) map[string]Draw
 	term    func(*Step) *Node // L, a scalar
 }
 
@@ -56,7 +58,7 @@ func (m compared) Needs() Needs {
 	needs := m.common.needs()
 	if m.transfers() {
 		needs.Maps, needs.Stages = needs.Maps || m.needs.Maps, m.needs.Stages
-		needs.Pooled = needs.Pooled || m.needs.Pooled
+		needs.Pooled, needs.Items = needs.Pooled || m.needs.Pooled, m.needs.Items
 	}
 	return needs
 }
@@ -87,6 +89,20 @@ func (m compared) Modules(c Context) (map[string]*model.Network, error) {
 	return all, err
 }
 
+func (m compared) Variables(c Context) map[string]Variable {
+	if m.vars == nil || !m.transfers() {
+		return nil
+	}
+	return m.vars(c)
+}
+
+func (m compared) Draws(c Context) map[string]Draw {
+	if m.draws == nil || !m.transfers() {
+		return nil
+	}
+	return m.draws(c)
+}
+
 func (m compared) Phases() []Phase { return m.common.phases(m.loss) }
 
 func (m compared) loss(s *Step) Losses {
@@ -103,9 +119,13 @@ func (l *Losses) add(name string, weight float64, value *Node) {
 		return
 	}
 	l.Parts = append(l.Parts, Part{name, value})
-	if weighted := MulScalar(value, weight); l.Total == nil {
-		l.Total = weighted
-	} else {
-		l.Total = Add(l.Total, weighted)
+	l.Total = plus(l.Total, MulScalar(value, weight))
+}
+
+// plus is sum + x; a sum of nothing is nil.
+func plus(sum, x *Node) *Node {
+	if sum == nil {
+		return x
 	}
+	return Add(sum, x)
 }

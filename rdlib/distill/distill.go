@@ -37,6 +37,7 @@ type Needs struct {
 	Stages bool // with Maps: those of its earlier stages, too
 	Pooled bool // the teacher's pooled feature
 	Logits bool // the teacher's logits on the same classes
+	Items  bool // which training images the batch holds
 	// EpochProgress asks for Step.Progress to move once per epoch rather than at every step.
 	EpochProgress bool
 }
@@ -52,6 +53,9 @@ type Context struct {
 	TeacherMaps   [][]int // [channels, height, width] of the teacher's maps: for Modules those a step is given, for Suit all
 	TeacherPooled int     // width of the teacher's pooled feature, 0 when it gives none
 	Batch         int     // images a step
+	Images        int     // training images
+	// Label is the class of each training image, numbered from 0.
+	Label func(image int) int
 }
 
 // A Phase is one stretch of training with its own loss and a fresh optimizer.
@@ -76,6 +80,7 @@ type Teacher struct {
 // Step is one training step as the loss sees it.
 type Step struct {
 	Labels   *graph.Node // int32 [batch]
+	Items    *graph.Node // int32 [batch]: the numbers of the batch's training images; nil unless Needs.Items
 	Progress *graph.Node // float scalar in [0, 1]: 0 at the first step of a phase, 1 at the last
 	Student  model.Outputs
 	Teacher  Teacher
@@ -83,6 +88,11 @@ type Step struct {
 	Classify func(feature *graph.Node) *graph.Node
 	// Forward runs one of the method's own modules.
 	Forward func(module string, x *graph.Node) model.Outputs
+	// Variable is the value of one of the method's own variables before the step, and Assign what a state is to be after it.
+	Variable func(name string) *graph.Node
+	Assign   func(name string, value *graph.Node)
+	// Draw is one of the method's arrays of random numbers.
+	Draw func(name string) *graph.Node
 }
 
 // Losses is what a step gives back.

@@ -38,6 +38,6 @@ func ExampleNew() {
 	//  "phi-depth": 1,
 	//  "phi-width": 0
 	// }
-	// {Maps:true Stages:false Pooled:false Logits:false EpochProgress:false}
+	// {Maps:true Stages:false Pooled:false Logits:false Items:false EpochProgress:false}
 	// true
 }

@@ -22,8 +22,9 @@ type fileStep struct {
 	context Context
 	inputs  golden.Arrays
 	params  golden.Arrays
-	// param is the file's name for a parameter of a module.
-	param func(module, parameter string) string
+	// param is the file's name for a parameter of a module; draws and variables are the method's, by the file's names.
+	param            func(module, parameter string) string
+	variables, draws map[string]string
 	// fill sets what the term reads of student and teacher.
 	fill func(s *Step, in map[string]*Node)
 	// evaluated runs the modules in evaluation mode.
@@ -62,6 +63,20 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 			}
 		}
 	}
+	kept := f.method.Variables(f.context)
+	for given, name := range f.variables {
+		value := f.params.Get(t, given)
+		if !slices.Equal(value.Shape, kept[name].Shape) {
+			t.Fatalf("the variable %s has the shape %v, the file's %s %v", name, kept[name].Shape, given, value.Shape)
+		}
+		v, err := root.At("variables").CreateVariable(name, value.Tensor(t, e.DType))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.SetTrainable(kept[name].Trainable); v.Trainable {
+			trained[given] = v
+		}
+	}
 	inputs := slices.Sorted(maps.Keys(f.inputs))
 	args := make([]any, len(inputs))
 	for i, name := range inputs {
@@ -78,10 +93,14 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 			in[name] = nodes[i]
 		}
 		ran := map[string]model.Outputs{}
-		s := &Step{Forward: func(module string, x *Node) model.Outputs {
-			ran[module] = modules[module].Forward(scope.At("%s", module), x, !f.evaluated)
-			return ran[module]
-		}}
+		s := &Step{
+			Forward: func(module string, x *Node) model.Outputs {
+				ran[module] = modules[module].Forward(scope.At("%s", module), x, !f.evaluated)
+				return ran[module]
+			},
+			Variable: func(name string) *Node { return scope.At("variables").GetVariable(name).NodeValue(nodes[0].Graph()) },
+			Draw:     func(name string) *Node { return in[f.draws[name]] },
+		}
 		f.fill(s, in)
 		// Before anything changes the variables' values.
 		at := maps.Clone(in)
@@ -235,4 +254,40 @@ func testGoldenRKD(t *testing.T, e golden.Engine, v *golden.Vector) {
 		},
 	}
 	nearAll(t, e, f.run(t, e), v)
+}
+
+func testGoldenVID(t *testing.T, e golden.Engine, v *golden.Vector) {
+	m := method(t, "vid", map[string]string{"variance": fmt.Sprint(v.Hyper(t, "init_pred_var")), "epsilon": fmt.Sprint(v.Hyper(t, "eps"))})
+	f := ofMaps(t, v, m, []string{"f_s"}, []string{"f_t"})
+	f.param = func(_, parameter string) string { return "regressor." + parameter }
+	f.variables = map[string]string{"log_scale": vidScale(0)}
+	nearAll(t, e, f.run(t, e), v)
+	for _, value := range m.Variables(f.context)[vidScale(0)].Init(nil) {
+		golden.NearPart(t, "initial log_scale", []float64{float64(value)}, []float64{v.Hyper(t, "log_scale_init")}, 1, golden.Float32Tolerance)
+	}
+}
+
+func testGoldenMGD(t *testing.T, e golden.Engine, v *golden.Vector) {
+	m := method(t, "mgd", map[string]string{"lambda": fmt.Sprint(v.Hyper(t, "lambda_mgd")), "beta": fmt.Sprint(v.Hyper(t, "alpha_mgd"))})
+	f := ofMaps(t, v, m, []string{"f_s"}, []string{"f_t"})
+	f.param = func(module, parameter string) string { return strings.TrimPrefix(module+"."+parameter, "align.") }
+	f.draws = map[string]string{mgdRandom: "rand"}
+	if shape := m.Draws(f.context)[mgdRandom].Shape; !slices.Equal(shape, v.Inputs.Get(t, "rand").Shape) {
+		t.Errorf("the random numbers have the shape %v, the file's %v", shape, v.Inputs["rand"].Shape)
+	}
+	got := f.run(t, e)
+	near(t, e, got, "loss", v.Outputs.Get(t, "dis_loss"))
+	// The file's loss and gradients are weighted: so little that an absolute tolerance would see no difference.
+	near(t, e, got, "loss", scaled(v.Outputs.Get(t, "loss"), 1/m.common.Beta))
+	for name, want := range v.Grads {
+		near(t, e, got, "d "+name, scaled(want, 1/m.common.Beta))
+	}
+}
+
+func scaled(a golden.Array, factor float64) golden.Array {
+	out := golden.Array{Shape: a.Shape, Data: slices.Clone(a.Data)}
+	for i := range out.Data {
+		out.Data[i] *= factor
+	}
+	return out
 }

@@ -16,9 +16,11 @@ func TestGolden(t *testing.T) {
 		"cka":      onEngines(testGoldenCKA),
 		"hint":     onEngines(testGoldenHint),
 		"kd":       onEngines(testGoldenKD),
+		"mgd":      onEngines(testGoldenMGD),
 		"rd_total": onEngines(testGoldenRD),
 		"rkd":      onEngines(testGoldenRKD),
 		"sp":       onEngines(testGoldenSP),
+		"vid":      onEngines(testGoldenVID),
 	})
 }
 

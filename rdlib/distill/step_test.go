@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	gomodel "github.com/gomlx/gomlx/ml/model"
 
 	"rd/rdlib/golden"
@@ -52,6 +54,7 @@ func newBench(t *testing.T) bench {
 		context: Context{
 			StudentDim: 10, StudentMaps: [][]int{{4, 6, 5}, {10, 3, 3}}, Classes: 3,
 			TeacherMaps: [][]int{{6, 3, 4}, {7, 2, 3}}, TeacherPooled: 7, Batch: 8,
+			Images: 12, Label: func(image int) int { return image % 3 },
 		},
 		images: normal(1, 8, 3, 6, 5), maps: []golden.Array{normal(2, 8, 6, 3, 4), normal(3, 8, 7, 2, 3)},
 		pooled: normal(4, 8, 7), logits: normal(5, 8, 3),
@@ -72,7 +75,7 @@ func (b bench) contextOf(method Method) Context {
 type stepped struct {
 	total     float64
 	parts     map[string]float64
-	gradients map[string][]float32 // of total, by variable: "student/fc.weight", "phi/stem.conv.weight", …
+	gradients map[string][]float32 // of total, by variable: "student/fc.weight", "phi/stem.conv.weight", "variables/rho0", …
 }
 
 // step runs the phase's loss once, and differentiates it in every trainable variable it is built from.
@@ -92,6 +95,18 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 			t.Fatal(err)
 		}
 	}
+	drawNames, draws := []string{}, []any{}
+	if keeper, ok := method.(Keeper); ok {
+		for name, v := range keeper.Variables(b.contextOf(method)) {
+			value := tensors.FromFlatDataAndDimensions(v.Init(rand.New(rand.NewPCG(3, 4))), v.Shape...)
+			root.At("variables").VariableWithValue(name, value).SetTrainable(v.Trainable)
+		}
+		for name, d := range keeper.Draws(b.contextOf(method)) {
+			values := make([]float32, len(normal(0, d.Shape...).Data))
+			d.Fill(rand.New(rand.NewPCG(5, 6)), []int{0, 1, 2, 3, 4, 5, 6, 7}, values)
+			drawNames, draws = append(drawNames, name), append(draws, tensors.FromFlatDataAndDimensions(values, d.Shape...))
+		}
+	}
 	var partNames, variables []string
 	exec, err := gomodel.NewExec(backend, store, func(scope *gomodel.Scope, in []*graph.Node) []*graph.Node {
 		g := in[0].Graph()
@@ -102,6 +117,12 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 			Forward: func(module string, x *graph.Node) model.Outputs {
 				return modules[module].Forward(scope.At("%s", module), x, !slices.Contains(phase.Frozen, module))
 			},
+			Variable: func(name string) *graph.Node { return scope.At("variables").GetVariable(name).NodeValue(g) },
+			Assign:   func(name string, value *graph.Node) { scope.At("variables").GetVariable(name).SetNodeValue(value) },
+			Draw:     func(name string) *graph.Node { return in[7+slices.Index(drawNames, name)] },
+		}
+		if needs.Items {
+			s.Items = graph.Iota(g, in[1].Shape(), 0)
 		}
 		if needs.Maps {
 			s.Teacher.Maps = in[3:5]
@@ -147,7 +168,7 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 		}
 		args = append(args, a.Tensor(t, dtype))
 	}
-	results, err := exec.Call(args...)
+	results, err := exec.Call(append(args, draws...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,6 +265,13 @@ func TestEveryModuleLearns(t *testing.T) {
 				for _, p := range network.Parameters() {
 					if p.Trainable && !trained[module+"/"+p.Name] {
 						t.Errorf("%s/%s gets no gradient", module, p.Name)
+					}
+				}
+			}
+			if keeper, ok := method.(Keeper); ok {
+				for name, v := range keeper.Variables(b.contextOf(method)) {
+					if v.Trainable != trained["variables/"+name] {
+						t.Errorf("the variable %s gets a gradient: %v; to be trained: %v", name, !v.Trainable, v.Trainable)
 					}
 				}
 			}

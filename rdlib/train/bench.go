@@ -24,6 +24,7 @@ func Bench(cell *Cell, steps int) ([]float64, error) {
 	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width), release: func() {}}
 	for i := range b.labels {
 		b.labels[i] = int32(random.IntN(cell.Classes))
+		b.items = append(b.items, i%cell.Train.Len())
 	}
 	for _, name := range l.features() {
 		b.features = append(b.features, noise(random, n*elements(cell.Features.Shape(name))))

@@ -12,6 +12,7 @@ import (
 type batch struct {
 	images   []float32   // [batch, channels, height, width]; nil when the student does not run
 	labels   []int32     // [batch]
+	items    []int       // the training images' numbers
 	features [][]float32 // one for each teacher output the method needs
 	release  func()      // hands the images' memory back
 }
@@ -43,27 +44,27 @@ func (f *feeder) Next() (*batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := &batch{images: loaded.Images, labels: loaded.Labels, release: loaded.Release}
-		return b, f.loop.readFeatures(b, loaded.Items, loaded.Views)
+		b := &batch{images: loaded.Images, labels: loaded.Labels, items: loaded.Items, release: loaded.Release}
+		return b, f.loop.readFeatures(b, loaded.Views)
 	}
 	items, epoch := f.sampler.Next()
 	items = dataset.Repeat(items, c.Copies)
-	b := &batch{labels: make([]int32, len(items)), release: func() {}}
+	b := &batch{labels: make([]int32, len(items)), items: items, release: func() {}}
 	views := make([]int, len(items))
 	for k, item := range items {
 		b.labels[k] = int32(c.Train.Label(item))
 		views[k] = dataset.CopyView(c.Config.Seeds.Augmentation, epoch, item, k%max(1, c.Copies), c.Views)
 	}
-	return b, f.loop.readFeatures(b, items, views)
+	return b, f.loop.readFeatures(b, views)
 }
 
-// readFeatures adds the teacher's features of the items under the views.
-func (l *loop) readFeatures(b *batch, items, views []int) error {
+// readFeatures adds the teacher's features of the batch's images under the views.
+func (l *loop) readFeatures(b *batch, views []int) error {
 	for _, name := range l.features() {
 		size := elements(l.cell.Features.Shape(name))
-		flat := make([]float32, len(items)*size)
-		if err := parallel(len(items), func(k int) error {
-			return l.cell.Features.Read(items[k], views[k], name, flat[k*size:(k+1)*size])
+		flat := make([]float32, len(b.items)*size)
+		if err := parallel(len(b.items), func(k int) error {
+			return l.cell.Features.Read(b.items[k], views[k], name, flat[k*size:(k+1)*size])
 		}); err != nil {
 			return err
 		}

@@ -15,15 +15,17 @@ import (
 	"rd/rdlib/nn"
 )
 
-// Scopes of the store: the student (with the shared classifier g), the method's own modules, the optimizer's moments.
+// Scopes of the store: the student (with the shared classifier g), the method's own modules and variables, the
+// optimizer's moments.
 const (
 	studentScope   = "student"
 	modulesScope   = "modules"
+	variablesScope = "variables"
 	optimizerScope = "optimizer"
 )
 
 // inputs lists what one step is fed, in order: [images], labels, progress, learning rate, step, [teacher maps…],
-// [teacher pooled].
+// [teacher pooled], and in the student's phase [items], [draws…].
 type inputs struct {
 	images *graph.Node // [batch, channels, height, width]; nil when the student does not run
 	labels *graph.Node // int32 [batch]
@@ -32,6 +34,9 @@ type inputs struct {
 
 	maps   []*graph.Node // [batch, C, h, w]
 	pooled *graph.Node   // [batch, D]
+
+	items *graph.Node // int32 [batch]
+	draws map[string]*graph.Node
 }
 
 func (l *loop) split(nodes []*graph.Node, student bool) inputs {
@@ -47,6 +52,15 @@ func (l *loop) split(nodes []*graph.Node, student bool) inputs {
 	if l.pooled != "" {
 		in.pooled = next()
 	}
+	if student && l.needsItems() {
+		in.items = next()
+	}
+	if student {
+		in.draws = map[string]*graph.Node{}
+		for _, name := range l.drawNames() {
+			in.draws[name] = next()
+		}
+	}
 	return in
 }
 
@@ -58,12 +72,18 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 		in := l.split(nodes, phase.Student)
 		step := &distill.Step{
 			Labels:   in.labels,
+			Items:    in.items,
 			Progress: in.progress,
 			Teacher:  distill.Teacher{Maps: in.maps, Pooled: in.pooled},
 			Classify: func(feature *graph.Node) *graph.Node { return l.cell.Student.Classify(scope.At(studentScope), feature) },
 			Forward: func(module string, x *graph.Node) model.Outputs {
 				return l.modules[module].Forward(scope.At(modulesScope).At("%s", module), x, !slices.Contains(phase.Frozen, module))
 			},
+			Variable: func(name string) *graph.Node { return scope.At(variablesScope).GetVariable(name).NodeValue(g) },
+			Assign: func(name string, value *graph.Node) {
+				scope.At(variablesScope).GetVariable(name).SetNodeValue(graph.StopGradient(value))
+			},
+			Draw: func(name string) *graph.Node { return in.draws[name] },
 		}
 		if phase.Student {
 			step.Student = l.cell.Student.Forward(scope.At(studentScope), in.images, true)

@@ -27,10 +27,12 @@ var ErrNotFinite = errors.New("the loss is not finite")
 
 // loop is one run's working state.
 type loop struct {
-	cell    *Cell
-	store   *gomodel.Store
-	modules map[string]*model.Network
-	phases  []distill.Phase
+	cell      *Cell
+	store     *gomodel.Store
+	modules   map[string]*model.Network
+	variables map[string]distill.Variable
+	draws     map[string]distill.Draw
+	phases    []distill.Phase
 
 	maps   []string // teacher outputs the method needs, by name
 	pooled string
@@ -74,7 +76,7 @@ func newLoop(cell *Cell) (*loop, error) {
 	if err := l.chooseFeatures(); err != nil {
 		return nil, err
 	}
-	if err := l.describeModules(); err != nil {
+	if err := l.describe(); err != nil {
 		return nil, err
 	}
 	return l, l.initialise()
@@ -127,15 +129,16 @@ func (c *Cell) checkAugment() error {
 	return c.Augment.Validate()
 }
 
-// describeModules asks the method for the networks it trains beside the student.
-func (l *loop) describeModules() error {
+// describe asks the method for what it has beside the student: networks, variables, random numbers.
+func (l *loop) describe() error {
 	cell := l.cell
 	shapes, err := cell.Student.Shapes(cell.Channels, cell.Height, cell.Width)
 	if err != nil {
 		return err
 	}
 	context := distill.Context{
-		StudentDim: cell.Student.FeatureDim(), StudentMaps: shapes.Stages, Classes: cell.Classes, Batch: cell.Config.Batch,
+		StudentDim: cell.Student.FeatureDim(), StudentMaps: shapes.Stages, Classes: cell.Classes,
+		Batch: cell.Config.Batch * max(1, cell.Copies), Images: cell.Train.Len(), Label: cell.Train.Label,
 	}
 	if cell.Features != nil {
 		for _, name := range l.maps {
@@ -145,8 +148,13 @@ func (l *loop) describeModules() error {
 			context.TeacherPooled = cell.Features.Shape(cell.Outputs.Pooled)[0]
 		}
 	}
-	l.modules, err = cell.Method.Modules(context)
-	return err
+	if l.modules, err = cell.Method.Modules(context); err != nil {
+		return err
+	}
+	if keeper, ok := cell.Method.(distill.Keeper); ok {
+		l.variables, l.draws = keeper.Variables(context), keeper.Draws(context)
+	}
+	return nil
 }
 
 // initialise gives every variable its first value: weights drawn from the initialisation seed, moments zero.
@@ -162,6 +170,9 @@ func (l *loop) initialise() error {
 		if err := l.modules[name].Declare(root.At(modulesScope).At("%s", name), weights); err != nil {
 			return err
 		}
+	}
+	if err := l.initialiseVariables(); err != nil {
+		return err
 	}
 	for v := range root.At(optimizerScope).IterVariables() {
 		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
@@ -278,6 +289,7 @@ func (l *loop) step(exec *gomodel.Exec, phase distill.Phase, b *batch, steps int
 	for i, name := range l.features() {
 		args = append(args, tensors.FromFlatDataAndDimensions(b.features[i], append([]int{len(b.labels)}, l.cell.Features.Shape(name)...)...))
 	}
+	args = append(args, l.keptArgs(phase, b)...)
 	var outputs []*tensors.Tensor
 	err = catch("training step", func() (err error) { outputs, err = exec.Call(args...); return err })
 	if err != nil {

@@ -55,6 +55,9 @@ func graphKey(cell *Cell) (string, error) {
 	c := cell.Config
 	c.Seeds, c.Dataset, c.Epochs, c.Steps = record.Seeds{}, record.Dataset{}, 0, 0
 	shapes := map[string][]int{"image": {cell.Channels, cell.Height, cell.Width, cell.Classes}}
+	if cell.Method.Needs().Items {
+		shapes["train"] = []int{cell.Train.Len()}
+	}
 	if cell.Features != nil {
 		for _, name := range append([]string{cell.Outputs.Pooled}, cell.Outputs.Maps...) {
 			if name != "" {
@@ -69,6 +72,9 @@ func graphKey(cell *Cell) (string, error) {
 // reset makes the loop ready for another cell with the same graphs.
 func (l *loop) reset(cell *Cell) error {
 	l.cell, l.state, l.best, l.times, l.bar = cell, state{}, nil, nil, nil
+	if err := l.describe(); err != nil { // what is drawn may depend on the data
+		return err
+	}
 	return l.initialise()
 }
 
