@@ -33,8 +33,8 @@ type fileStep struct {
 	outputs func(s *Step, ran map[string]model.Outputs, out map[string]*Node)
 }
 
-// run returns the loss under "loss", the gradient of it in each input and trainable parameter under "d " + name, and what
-// running statistics became under name + "_after".
+// run returns the loss under "loss", the gradient of it in each input and trainable parameter under "d " + name, what
+// running statistics became under name + "_after", and what states became under "assigned " + the variable's name.
 func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 	t.Helper()
 	modules, err := f.method.Modules(f.context)
@@ -101,6 +101,8 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 			Variable: func(name string) *Node { return scope.At("variables").GetVariable(name).NodeValue(nodes[0].Graph()) },
 			Draw:     func(name string) *Node { return in[f.draws[name]] },
 		}
+		assigned := map[string]*Node{}
+		s.Assign = func(name string, value *Node) { assigned[name] = value }
 		f.fill(s, in)
 		// Before anything changes the variables' values.
 		at := maps.Clone(in)
@@ -109,6 +111,9 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 		}
 		loss := f.method.term(s)
 		out := map[string]*Node{"loss": loss}
+		for name, value := range assigned {
+			out["assigned "+name] = value
+		}
 		if f.outputs != nil {
 			f.outputs(s, ran, out)
 		}
@@ -290,4 +295,106 @@ func scaled(a golden.Array, factor float64) golden.Array {
 		out.Data[i] *= factor
 	}
 	return out
+}
+
+func testGoldenSemCKD(t *testing.T, e golden.Engine, v *golden.Vector) {
+	m := method(t, "semckd", map[string]string{"factor": fmt.Sprint(v.Hyper(t, "factor"))})
+	f := ofMaps(t, v, m, numbered(t, v.Inputs, "f_s"), numbered(t, v.Inputs, "f_t"))
+	f.param = func(module, parameter string) string {
+		if values, ok := strings.CutPrefix(module, "value"); ok {
+			return "regressor" + strings.Replace(values, "_", "", 1) + ".regressor." + parameter
+		}
+		for own, theirs := range map[string]string{"query": "query_weight", "key": "key_weight"} {
+			module = strings.Replace(module, own, theirs, 1)
+		}
+		return module + "." + parameter
+	}
+	f.outputs = func(s *Step, ran map[string]model.Outputs, out map[string]*Node) {
+		for i := range s.Student.Stages {
+			for j := range s.Teacher.Maps {
+				out[fmt.Sprintf("value_s_%d%d", i, j)] = ran[semckdValue(i, j)].FeatureMap
+			}
+		}
+		out["attention"], out["ind"] = semckdAttention(s), semckdErrors(s)
+	}
+	nearAll(t, e, f.run(t, e), v)
+}
+
+func testGoldenCRD(t *testing.T, e golden.Engine, v *golden.Vector) {
+	m := method(t, "crd", map[string]string{
+		"negatives": fmt.Sprint(v.Hyper(t, "nce_k")), "nce-temperature": fmt.Sprint(v.Hyper(t, "nce_t")),
+		"momentum": fmt.Sprint(v.Hyper(t, "nce_m")), "embedding": fmt.Sprint(v.Hyper(t, "feat_dim")),
+	})
+	o, images := m.options.(CRDOptions), int(v.Hyper(t, "n_data"))
+	params := maps.Clone(v.Params)
+	params["z_1"], params["z_2"] = golden.Scalar(0), golden.Scalar(0) // not yet set
+	sides := map[string]string{"s": crdSides[0], "t": crdSides[1]}
+	for _, batch := range []string{"1", "2"} {
+		need(t, v, "f_s"+batch, "f_t"+batch, "idx"+batch, "contrast_idx"+batch)
+		items, contrasts := v.Inputs["idx"+batch], v.Inputs["contrast_idx"+batch]
+		rows, each := contrasts.Shape[0], contrasts.Shape[1]
+		counts := filled(0, rows, images)
+		for i, image := range contrasts.Data {
+			if i%each == 0 && image != items.Data[i/each] {
+				t.Fatalf("the first of contrast_idx%s is not the image itself", batch)
+			}
+			if i%each > 0 {
+				counts.Data[i/each*images+int(image)]++
+			}
+		}
+		f := fileStep{
+			method: m, params: params,
+			inputs: golden.Arrays{"f_s": v.Inputs["f_s"+batch], "f_t": v.Inputs["f_t"+batch], "idx": items, "counts": counts},
+			context: Context{
+				StudentDim: v.Inputs["f_s"+batch].Shape[1], TeacherPooled: v.Inputs["f_t"+batch].Shape[1], Classes: 2, Batch: rows,
+				Images: images, Label: func(image int) int { return image % 2 },
+			},
+			param: func(module, parameter string) string { return module[:len("embed_s")] + "." + parameter },
+			variables: map[string]string{
+				"contrast.memory_v1": crdMemory(crdSides[0]), "contrast.memory_v2": crdMemory(crdSides[1]),
+				"z_1": crdZ(crdSides[0]), "z_2": crdZ(crdSides[1]),
+			},
+			draws: map[string]string{crdNegatives: "counts"},
+			fill: func(s *Step, in map[string]*Node) {
+				s.Student.Pooled, s.Teacher.Pooled, s.Items = in["f_s"], in["f_t"], in["idx"]
+			},
+		}
+		f.outputs = func(s *Step, ran map[string]model.Outputs, out map[string]*Node) {
+			memory := map[string]*Node{"s": s.Variable(crdMemory(sides["t"])), "t": s.Variable(crdMemory(sides["s"]))}
+			for side, name := range sides {
+				embedding := unit(ran[crdEmbedding(name)].Pooled, 1)
+				out["embed_"+side] = embedding
+				out["scores_"+side] = Div(o.scores(embedding, memory[side]), out["assigned "+crdZ(name)])
+			}
+		}
+		got := f.run(t, e)
+		near(t, e, got, "loss", v.Outputs.Get(t, "loss"+batch))
+		for side, name := range sides {
+			near(t, e, got, "embed_"+side, v.Outputs.Get(t, "embed_"+side+batch))
+			scores := golden.Array{Shape: contrasts.Shape}
+			for i, image := range contrasts.Data {
+				scores.Data = append(scores.Data, got["scores_"+side].Data[i/each*images+int(image)])
+			}
+			golden.Near(t, "out_"+side+batch, scores, v.Outputs.Get(t, "out_"+side+batch), e.Tolerance)
+			number := map[string]string{"s": "1", "t": "2"}[side]
+			near(t, e, got, "assigned "+crdZ(name), v.Outputs.Get(t, "Z_v"+number))
+			memory := got["assigned "+crdMemory(name)]
+			renewed := golden.Array{Shape: []int{rows, o.Embedding}}
+			for _, image := range items.Data {
+				renewed.Data = append(renewed.Data, memory.Data[int(image)*o.Embedding:(int(image)+1)*o.Embedding]...)
+			}
+			golden.Near(t, "memory_v"+number+"_rows"+batch, renewed, v.Outputs.Get(t, "memory_v"+number+"_rows"+batch), e.Tolerance)
+			params["contrast.memory_v"+number], params["z_"+number] = memory, got["assigned "+crdZ(name)]
+		}
+		checked := 0
+		for name, want := range v.Grads {
+			if name, ok := strings.CutSuffix(name, batch); ok {
+				near(t, e, got, "d "+name, want)
+				checked++
+			}
+		}
+		if checked == 0 {
+			t.Errorf("the file has no gradients of batch %s", batch)
+		}
+	}
 }

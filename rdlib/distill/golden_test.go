@@ -14,11 +14,13 @@ func TestGolden(t *testing.T) {
 	golden.Run(t, golden.Distill, map[string]golden.Test{
 		"at":       onEngines(testGoldenAT),
 		"cka":      onEngines(testGoldenCKA),
+		"crd":      onEngines(testGoldenCRD),
 		"hint":     onEngines(testGoldenHint),
 		"kd":       onEngines(testGoldenKD),
 		"mgd":      onEngines(testGoldenMGD),
 		"rd_total": onEngines(testGoldenRD),
 		"rkd":      onEngines(testGoldenRKD),
+		"semckd":   onEngines(testGoldenSemCKD),
 		"sp":       onEngines(testGoldenSP),
 		"vid":      onEngines(testGoldenVID),
 	})

@@ -66,7 +66,7 @@ func newBench(t *testing.T) bench {
 func (b bench) contextOf(method Method) Context {
 	c := b.context
 	if !method.Needs().Stages {
-		c.TeacherMaps = c.TeacherMaps[1:]
+		c.TeacherMaps = c.TeacherMaps[len(c.TeacherMaps)-1:]
 	}
 	return c
 }
@@ -126,7 +126,7 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 		}
 		if needs.Maps {
 			s.Teacher.Maps = in[3:5]
-			if !needs.Stages {
+			if !needs.Stages || len(b.maps) == 1 {
 				s.Teacher.Maps = in[4:5]
 			}
 		}
@@ -161,7 +161,7 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 	}
 	defer exec.Finalize()
 	args := []any{}
-	for i, a := range []golden.Array{b.images, b.labels, golden.Scalar(float64(progress)), b.maps[0], b.maps[1], b.pooled, b.logits} {
+	for i, a := range []golden.Array{b.images, b.labels, golden.Scalar(float64(progress)), b.maps[0], last(b.maps), b.pooled, b.logits} {
 		dtype := dtypes.Float32
 		if i == 1 { // the labels
 			dtype = dtypes.Int32
