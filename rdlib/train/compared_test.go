@@ -282,7 +282,7 @@ func TestRunnerDrawsForItsCell(t *testing.T) {
 			c := comparedCell(t, engine, "crd", map[string]string{"negatives": "9"})
 			train := newImages(n, uint64(n))
 			for i := range train.labels {
-				train.labels[i] = (i + i*shift) % classes
+				train.labels[i] = i / (shift + 1) % classes
 			}
 			c.Train = train
 			return c
