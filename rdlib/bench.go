@@ -60,8 +60,10 @@ func (benchTeacher) Read(int, int, string, []float32) error { return nil }
 // benchImages says only how many there are: the benchmark makes its own.
 type benchImages int
 
+const benchClasses = 4
+
 func (n benchImages) Len() int                        { return int(n) }
-func (benchImages) Label(int) int                     { return 0 }
+func (benchImages) Label(i int) int                   { return i % benchClasses }
 func (benchImages) Tensor(int, bool, []float32) error { return nil }
 
 // BenchStep times whole training steps (forward, backward, AdamW) on random images; compilation is left out.
@@ -69,8 +71,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if o.Size < 8 || o.Batch < 2 || o.Steps < 1 || o.Threads < 0 {
 		return nil, usagef("size %d, batch %d, steps %d, threads %d: at least 8, 2, 1 and 0 are needed", o.Size, o.Batch, o.Steps, o.Threads)
 	}
-	const classes = 4
-	student, err := model.New(o.Student, model.Config{Classes: classes})
+	student, err := model.New(o.Student, model.Config{Classes: benchClasses})
 	if err != nil {
 		return nil, &UsageError{err}
 	}
@@ -94,7 +95,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 			Seeds: record.Seeds{Split: 1, Init: 1, Order: 1, Augmentation: 1},
 		},
 		Student: student, Method: method, Backend: b,
-		Height: o.Size, Width: o.Size, Channels: 3, Classes: classes, Views: 2,
+		Height: o.Size, Width: o.Size, Channels: 3, Classes: benchClasses, Views: 2,
 		Train: benchImages(o.Batch), Validation: benchImages(0), Test: benchImages(1),
 	}
 	if method.Needs().Teacher() {
