@@ -11,9 +11,9 @@ import (
 	"github.com/go-gota/gota/dataframe"
 	"github.com/google/renameio/v2"
 	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"rd/rdlib/record"
+	rdstat "rd/rdlib/stat"
 )
 
 // Row is one student and method of a comparison: accuracies in per cent over the seeds that are done.
@@ -53,24 +53,11 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 			}
 			row.Last, row.LastSD = stat.MeanStdDev(last, nil)
 			row.Best, row.BestSD = stat.MeanStdDev(best, nil)
-			row.Gain, row.GainHalf = meanInterval(gain)
+			row.Gain, row.GainHalf = rdstat.MeanInterval(gain)
 			rows = append(rows, row)
 		}
 	}
 	return rows
-}
-
-// meanInterval is the mean and the half width of its 95 % interval by Student's t; NaN where there are too few values.
-func meanInterval(values []float64) (mean, half float64) {
-	n := float64(len(values))
-	if n == 0 {
-		return math.NaN(), math.NaN()
-	}
-	mean, sd := stat.MeanStdDev(values, nil)
-	if n < 2 {
-		return mean, math.NaN()
-	}
-	return mean, distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * sd / math.Sqrt(n)
 }
 
 // Render writes table.md and table.csv of a comparison from its records.
@@ -102,7 +89,7 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 			fmt.Fprintf(&b, "| %s | %s | 0 | not run | not run | |\n", r.Student, r.Method)
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, r.Method, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), gainText(r))
+		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, r.Method, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), difference(r.Gain, r.GainHalf))
 	}
 	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with its 95 %% t-interval; an interval that holds 0 is within noise.\n")
 	b.WriteString(provenance(spec, records))
@@ -116,16 +103,17 @@ func plusMinus(mean, sd float64) string {
 	return fmt.Sprintf("%.1f ± %.1f", mean, sd)
 }
 
-func gainText(r Row) string {
+// difference is a mean difference with the half width of its interval, and whether that holds 0.
+func difference(mean, half float64) string {
 	switch {
-	case math.IsNaN(r.Gain):
+	case math.IsNaN(mean):
 		return ""
-	case math.IsNaN(r.GainHalf):
-		return fmt.Sprintf("%+.1f (one seed)", r.Gain)
-	case math.Abs(r.Gain) <= r.GainHalf:
-		return fmt.Sprintf("%+.1f ± %.1f, within noise", r.Gain, r.GainHalf)
+	case math.IsNaN(half):
+		return fmt.Sprintf("%+.1f (one seed)", mean)
+	case math.Abs(mean) <= half:
+		return fmt.Sprintf("%+.1f ± %.1f, within noise", mean, half)
 	}
-	return fmt.Sprintf("%+.1f ± %.1f", r.Gain, r.GainHalf)
+	return fmt.Sprintf("%+.1f ± %.1f", mean, half)
 }
 
 // provenance says what the numbers were computed from, read off the records.

@@ -57,14 +57,6 @@ func TestRows(t *testing.T) {
 	}
 }
 
-func TestMeanInterval(t *testing.T) {
-	// Student's t with 2 degrees of freedom: 4.30265 at 97.5 %.
-	mean, half := meanInterval([]float64{1, 2, 3})
-	if mean != 2 || math.Abs(half-4.302652729911275/math.Sqrt(3)) > 1e-6 {
-		t.Errorf("%g ± %g", mean, half)
-	}
-}
-
 func TestRenderIsAFunctionOfTheRecords(t *testing.T) {
 	spec := testSpec(t)
 	for seed, rightAndGain := range [][2]int{{30, -3}, {32, 4}, {34, 2}} {
