@@ -235,7 +235,10 @@ func (s *Session) computeFeatures(ctx context.Context, d *dataset.Dataset, reque
 	if total > s.largeCache {
 		question := fmt.Sprintf("the teacher's features take %s in %s", foundation.BytesText(total), s.cache)
 		if s.confirm == nil || !s.confirm(ctx, question+": compute them?") {
-			return nil, usagef("%s: say --yes to compute them, or choose fewer stages or --views, --half, a smaller --teacher-size or another --cache", question)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, usagef("%s: give --yes to compute them, or choose fewer stages or --views, --half, a smaller --teacher-size or another --cache", question)
 		}
 	}
 	if err := os.MkdirAll(s.cache, 0o755); err != nil {

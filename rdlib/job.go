@@ -359,7 +359,7 @@ func (j *Job) result(t *train.Trained) record.Result {
 
 func run(started time.Time, t *train.Trained, command string) record.Run {
 	r := record.Run{
-		Started: started.UTC().Format(time.RFC3339), Seconds: t.Seconds, SecondsPerStep: t.SecondsPerStep,
+		Started: started.UTC().Format(time.RFC3339), Seconds: t.Seconds, SecondsPerStep: t.SecondsPerStep, WaitPerStep: t.WaitPerStep,
 		PeakRSSMiB: peakRSSMiB(), Resumed: t.Resumed, Go: runtime.Version(), Command: command,
 	}
 	r.Host, _ = os.Hostname()

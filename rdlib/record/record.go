@@ -153,6 +153,7 @@ type Run struct {
 	Started        string  `json:"started"`
 	Seconds        float64 `json:"seconds"` // training, evaluation included, summed over resumed parts
 	SecondsPerStep float64 `json:"seconds_per_step"`
+	WaitPerStep    float64 `json:"wait_per_step,omitempty"` // seconds a step waited for its images and features
 	PeakRSSMiB     float64 `json:"peak_rss_mib"`
 	Resumed        int     `json:"resumed"` // how often a checkpoint was continued
 	Host           string  `json:"host"`

@@ -1,8 +1,12 @@
 package train
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
+
+	"rd/rdlib/dataset"
+	"rd/rdlib/distill"
 )
 
 // Bench times training steps of the cell's last phase on one batch of random images and features, and returns the
@@ -15,10 +19,6 @@ func Bench(cell *Cell, steps int) ([]float64, error) {
 	}
 	defer l.close()
 	phase := l.phases[len(l.phases)-1]
-	exec, err := l.stepExec(phase)
-	if err != nil {
-		return nil, err
-	}
 	random := rand.New(rand.NewPCG(1, 2))
 	n := cell.Config.Batch
 	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width), release: func() {}}
@@ -29,19 +29,56 @@ func Bench(cell *Cell, steps int) ([]float64, error) {
 	for _, name := range l.features() {
 		b.features = append(b.features, noise(random, n*elements(cell.Features.Shape(name))))
 	}
-	const warmUp = 3
-	var seconds []float64
+	_, seconds, err := l.timeSteps(phase, steps, func() (*batch, error) { return b, nil })
+	return seconds, err
+}
+
+// BenchFed is Bench with the cell's own training images and features, as Run feeds them: it returns the seconds that each
+// step waited for its batch, and those it took after that.
+func BenchFed(ctx context.Context, cell *Cell, steps int) (waits, seconds []float64, err error) {
+	l, err := newLoop(cell)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.close()
+	if err := cell.checkAugment(); err != nil {
+		return nil, nil, err
+	}
+	phase := l.phases[len(l.phases)-1]
+	sampler, err := dataset.NewSampler(cell.Train.Len(), cell.Config.Batch, cell.Config.Seeds.Order)
+	if err != nil {
+		return nil, nil, err
+	}
+	feeder := l.newFeeder(ctx, sampler, phase.Student, warmUp+steps)
+	defer feeder.Close()
+	return l.timeSteps(phase, steps, feeder.Next)
+}
+
+// warmUp is how many steps are left out: the first compiles.
+const warmUp = 3
+
+func (l *loop) timeSteps(phase distill.Phase, steps int, next func() (*batch, error)) (waits, seconds []float64, err error) {
+	exec, err := l.stepExec(phase)
+	if err != nil {
+		return nil, nil, err
+	}
 	for i := range warmUp + steps {
+		asked := time.Now()
+		b, err := next()
+		if err != nil {
+			return nil, nil, err
+		}
 		start := time.Now()
 		if _, err := l.step(exec, phase, b, warmUp+steps); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		b.release()
 		if i >= warmUp {
-			seconds = append(seconds, time.Since(start).Seconds())
+			waits, seconds = append(waits, start.Sub(asked).Seconds()), append(seconds, time.Since(start).Seconds())
 		}
 		l.state.Step++
 	}
-	return seconds, nil
+	return waits, seconds, nil
 }
 
 func noise(random *rand.Rand, n int) []float32 {

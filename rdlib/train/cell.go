@@ -65,5 +65,6 @@ type Trained struct {
 	Probabilities  [][]float32              // of the last student on Test, [image][class]
 	Seconds        float64
 	SecondsPerStep float64 // median over the student phase's steps in this process
+	WaitPerStep    float64 // seconds: mean of how long those steps waited for their batches
 	Resumed        int
 }

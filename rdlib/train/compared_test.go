@@ -154,7 +154,7 @@ func TestEveryMethodResumes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resumed.Resumed, resumed.Seconds, resumed.SecondsPerStep = whole.Resumed, whole.Seconds, whole.SecondsPerStep
+			resumed.Resumed, resumed.Seconds, resumed.SecondsPerStep, resumed.WaitPerStep = whole.Resumed, whole.Seconds, whole.SecondsPerStep, whole.WaitPerStep
 			if !reflect.DeepEqual(whole, resumed) {
 				t.Errorf("stopped after %d of %d reads: the resumed run differs from the undisturbed one", at, total)
 			}
@@ -295,7 +295,7 @@ func TestRunnerDrawsForItsCell(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		together.Seconds, together.SecondsPerStep = alone.Seconds, alone.SecondsPerStep
+		together.Seconds, together.SecondsPerStep, together.WaitPerStep = alone.Seconds, alone.SecondsPerStep, alone.WaitPerStep
 		if !reflect.DeepEqual(alone, together) {
 			t.Errorf("%d images: with another cell's graphs the result differs", n)
 		}

@@ -40,7 +40,8 @@ type loop struct {
 	partNames map[string][]string // of the losses, by phase, once the step is built
 	state     state
 	best      model.Weights
-	times     []float64
+	times     []float64 // of the student phase's steps, seconds
+	waited    float64   // seconds those steps waited for their batches
 	began     time.Time
 	bar       *progress.Bar
 	steps     map[string]*gomodel.Exec // compiled steps, by phase
@@ -228,6 +229,7 @@ func (l *loop) runPhase(ctx context.Context, phase distill.Phase) error {
 		if ctx.Err() != nil {
 			return l.interrupted(ctx)
 		}
+		asked := time.Now()
 		batch, err := feeder.Next()
 		if err != nil {
 			if ctx.Err() != nil {
@@ -243,6 +245,7 @@ func (l *loop) runPhase(ctx context.Context, phase distill.Phase) error {
 		}
 		if phase.Student {
 			l.times = append(l.times, time.Since(start).Seconds())
+			l.waited += start.Sub(asked).Seconds()
 		}
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return l.notFinite(phase, loss)
@@ -388,7 +391,7 @@ func (l *loop) finish() (*Trained, error) {
 	t.Seconds = l.state.Seconds + time.Since(l.began).Seconds()
 	if n := len(l.times); n > 0 {
 		slices.Sort(l.times)
-		t.SecondsPerStep = l.times[n/2]
+		t.SecondsPerStep, t.WaitPerStep = l.times[n/2], l.waited/float64(n)
 	}
 	return t, nil
 }

@@ -77,7 +77,7 @@ func TestReprogrammingModuleAndClassifierMove(t *testing.T) {
 func TestSameCellSameResult(t *testing.T) {
 	_, first := runnerOn(t, "rd")
 	_, second := runnerOn(t, "rd")
-	second.Seconds, second.SecondsPerStep = first.Seconds, first.SecondsPerStep
+	second.Seconds, second.SecondsPerStep, second.WaitPerStep = first.Seconds, first.SecondsPerStep, first.WaitPerStep
 	if !reflect.DeepEqual(first, second) {
 		t.Error("two runs of one cell differ")
 	}

@@ -71,7 +71,7 @@ func graphKey(cell *Cell) (string, error) {
 
 // reset makes the loop ready for another cell with the same graphs.
 func (l *loop) reset(cell *Cell) error {
-	l.cell, l.state, l.best, l.times, l.bar = cell, state{}, nil, nil, nil
+	l.cell, l.state, l.best, l.times, l.waited, l.bar = cell, state{}, nil, nil, 0, nil
 	if err := l.describe(); err != nil { // what is drawn may depend on the data
 		return err
 	}

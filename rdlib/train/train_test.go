@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -163,7 +164,7 @@ func TestResumeEqualsNoInterruption(t *testing.T) {
 			if resumed.Resumed != 1 {
 				t.Errorf("resumed %d times, want 1", resumed.Resumed)
 			}
-			resumed.Resumed, resumed.Seconds, resumed.SecondsPerStep = whole.Resumed, whole.Seconds, whole.SecondsPerStep
+			resumed.Resumed, resumed.Seconds, resumed.SecondsPerStep, resumed.WaitPerStep = whole.Resumed, whole.Seconds, whole.SecondsPerStep, whole.WaitPerStep
 			if !reflect.DeepEqual(whole, resumed) {
 				t.Errorf("stopped after %d images: the resumed run differs from the undisturbed one", stopAfter)
 			}
@@ -259,7 +260,7 @@ func TestRunnerEqualsRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		together.Seconds, together.SecondsPerStep = alone.Seconds, alone.SecondsPerStep
+		together.Seconds, together.SecondsPerStep, together.WaitPerStep = alone.Seconds, alone.SecondsPerStep, alone.WaitPerStep
 		if !reflect.DeepEqual(alone, together) {
 			t.Errorf("seed %d: with another cell's graphs the result differs", seed)
 		}
@@ -343,6 +344,26 @@ func TestAugmentationIsRefused(t *testing.T) {
 		change(cell)
 		if _, err := Run(context.Background(), cell); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+// A slow source makes steps wait, and the time is noted; one that is fast enough does not.
+func TestWaitingIsMeasured(t *testing.T) {
+	for _, pause := range []time.Duration{0, 5 * time.Millisecond} {
+		cell := tinyCell(t, "scratch", nil)
+		cell.Train.(*images).onTensor = func() { time.Sleep(pause) }
+		trained, err := Run(context.Background(), cell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits, seconds, err := BenchFed(context.Background(), cell, 6)
+		if err != nil || len(waits) != 6 || len(seconds) != 6 {
+			t.Fatalf("%v, %v, %v", waits, seconds, err)
+		}
+		slices.Sort(waits)
+		if pause == 0 && waits[3] > 0.005 || pause > 0 && (waits[3] < 0.005 || trained.WaitPerStep < 0.005) {
+			t.Errorf("reading takes %v: the steps waited %v seconds, in training %.4f", pause, waits, trained.WaitPerStep)
 		}
 	}
 }
