@@ -69,7 +69,7 @@ or there is no such comparison.`,
 	f.StringArrayVar(&data, "data", nil, "data set to probe on; may be given several times (required)")
 	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required)")
 	f.IntVar(&o.Seeds, "seeds", 5, "seeds 1 … N")
-	f.StringVar(&o.Architecture, "arch", "", "network to draw at random ("+strings.Join(model.Students(), ", ")+"; default: the one of the teacher's record)")
+	f.StringVar(&o.Architecture, "arch", "", "network to draw at random ("+strings.Join(model.Names(), ", ")+"; default: the one of the teacher's record)")
 	f.Float64Var(&o.Network.Width, "width", 1, "width multiplier of --arch")
 	f.StringVar(&out, "out", "", "folder of records, and a table of all that lie there")
 	return cmd

@@ -27,7 +27,7 @@ func TestGolden(t *testing.T) {
 }
 
 // builtArchitectures are those of the golden files that are built, by torchvision's names. All others are pending.
-var builtArchitectures = []string{"resnet18", "mobilenet_v2", "shufflenet_v2_x1_0"}
+var builtArchitectures = []string{"resnet18", "mobilenet_v2", "shufflenet_v2_x1_0", "densenet121", "resnet50"}
 
 func skipUnbuilt(t *testing.T, architecture string) {
 	t.Helper()
@@ -372,12 +372,16 @@ func testGoldenParameters(t *testing.T, v *golden.Vector) {
 			if got, want := fmt.Sprint(buffers), fmt.Sprint(want.Buffers); got != want {
 				t.Errorf("buffers\n%s\nwant\n%s", got, want)
 			}
+			own := gain
+			if m := regexp.MustCompile(`k=([\d.]+) for ` + name + `\b`).FindStringSubmatch(v.About); m != nil {
+				own, _ = strconv.ParseFloat(m[1], 64)
+			}
 			for _, p := range net.Parameters() {
 				sample, ok := want.Fill[p.Name]
 				if !ok {
 					continue
 				}
-				values := fill(p.Name, p.Shape, gain).Data
+				values := fill(p.Name, p.Shape, own).Data
 				got := append(slices.Clone(values[:len(sample.First4)]), values[len(values)-1])
 				golden.NearPart(t, p.Name, got, append(sample.First4, sample.Last), 1, 1e-9)
 			}

@@ -16,6 +16,10 @@ const (
 	// InitKaimingFanOut is torchvision's choice for ResNet and MobileNetV2: N(0, 2/fan_out) with
 	// fan_out = out·kernel² (He et al. 2015, eq. 14), bias 0.
 	InitKaimingFanOut Init = "kaiming fan_out"
+	// InitKaimingFanIn is torchvision's choice for DenseNet: N(0, 2/fan_in), bias 0.
+	InitKaimingFanIn Init = "kaiming fan_in"
+	// InitUniformNoBias is torchvision's choice for DenseNet's classifier: InitUniform with the bias at 0.
+	InitUniformNoBias Init = "uniform, bias 0"
 	// InitNormal001 is torchvision's choice for MobileNetV2's classifier: N(0, 0.01²), bias 0.
 	InitNormal001 Init = "normal 0.01"
 	// InitNormal002 is timm's choice for the linear layers and the position embedding of vision transformers: N(0, 0.02²),
@@ -55,12 +59,15 @@ func (p Parameter) draw(seed uint64) []float32 {
 	switch p.init {
 	case initOnes:
 		next = func() float64 { return 1 }
-	case InitUniform:
+	case InitUniform, InitUniformNoBias:
 		next = uniform(rng, elements(p.Shape[1:]))
 	case initUniformBias:
 		next = uniform(rng, p.fanIn)
 	case InitKaimingFanOut:
 		std := math.Sqrt(2 / float64(p.Shape[0]*elements(p.Shape[2:])))
+		next = func() float64 { return std * rng.NormFloat64() }
+	case InitKaimingFanIn:
+		std := math.Sqrt(2 / float64(elements(p.Shape[1:])))
 		next = func() float64 { return std * rng.NormFloat64() }
 	case InitNormal001:
 		next = func() float64 { return 0.01 * rng.NormFloat64() }

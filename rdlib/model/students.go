@@ -20,6 +20,7 @@ type Config struct {
 	// positive rate draws from the GoMLX store's random state, which the caller seeds (model.Store.SetRNGStateFromSeed)
 	// and which a checkpoint of the store's variables holds.
 	Dropout     float64
+	Blocks      []int       `json:",omitempty"` // layers of each stage, of DenseNet and ResNet-50; nil: the architecture's
 	Transformer Transformer // vision transformers' own; the other architectures have none of them
 }
 
@@ -46,6 +47,23 @@ func (c Config) check(name string) (Config, error) {
 	}
 	return c, nil
 }
+
+// blocks returns the layers of each stage.
+func (c Config) blocks(name string, usual []int) ([]int, error) {
+	if len(c.Blocks) == 0 {
+		return usual, nil
+	}
+	if len(c.Blocks) > maxStages || slices.Min(c.Blocks) < 1 || slices.Max(c.Blocks) > maxLayers {
+		return nil, fmt.Errorf("%s: %v layers of its stages: 1 to %d stages of 1 to %d layers are possible", name, c.Blocks, maxStages, maxLayers)
+	}
+	return c.Blocks, nil
+}
+
+// maxStages and maxLayers bound the depth: each stage halves the map.
+const (
+	maxStages = 6
+	maxLayers = 256
+)
 
 // scale multiplies a number of channels by the width, rounded to the nearest and at least 1.
 func (c Config) scale(channels int) int {
@@ -74,9 +92,11 @@ var architectures = []architecture{
 }
 
 // Students returns the names New knows, in the paper's order.
-func Students() []string {
-	names := make([]string, len(architectures))
-	for i, a := range architectures {
+func Students() []string { return names(architectures) }
+
+func names(list []architecture) []string {
+	names := make([]string, len(list))
+	for i, a := range list {
 		names[i] = a.name
 	}
 	return names
