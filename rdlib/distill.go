@@ -77,11 +77,11 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 	if err := job.Dataset.WriteManifest(filepath.Join(out, ManifestFile)); err != nil {
 		return nil, err
 	}
-	if err := model.SaveSafetensors(filepath.Join(out, WeightsFile), trained.LastWeights, map[string]string{"format": "pt", "architecture": job.Student.Name()}); err != nil {
+	if err := model.SaveSafetensors(filepath.Join(out, WeightsFile), trained.LastWeights, map[string]string{"format": "pt", "architecture": trained.Student.Name()}); err != nil {
 		return nil, err
 	}
 	student := filepath.Join(out, StudentFile)
-	if err := deploy.Export(student, job.Student, trained.LastWeights, job.metadata()); err != nil {
+	if err := deploy.Export(student, trained.Student, trained.LastWeights, job.metadata(trained.Student)); err != nil {
 		return nil, err
 	}
 	report, err := deploy.Verify(student, s.threads, job.samples(ctx, trained.Probabilities))
@@ -112,9 +112,9 @@ func onlyClass(predictions []record.Prediction) (class int, all bool) {
 }
 
 // metadata is what the exported student says of itself.
-func (j *Job) metadata() deploy.Metadata {
+func (j *Job) metadata(student *model.Network) deploy.Metadata {
 	m := deploy.Metadata{
-		Name: j.Student.Name(), Classes: j.Dataset.Classes, Preprocess: j.input,
+		Name: student.Name(), Classes: j.Dataset.Classes, Preprocess: j.input,
 		Provenance: map[string]string{
 			"dataset": j.Config.Dataset.Name, "manifest_sha256": j.Config.Dataset.Manifest, "method": j.Config.Method, "cell": j.Key,
 		},

@@ -3,6 +3,7 @@ package distill
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -41,6 +42,9 @@ type compared struct {
 	vars    func(Context) map[string]Variable
 	draws   func(Context) map[string]Draw
 	term    func(*Step) *Node // L, a scalar
+	// student adds to the student what stays in it, and logits does to the teacher's logits what was added to the student's.
+	student func(Context, *model.Network) (*model.Network, error)
+	logits  func(*Node) *Node
 }
 
 // checked refuses weights that leave nothing to minimise.
@@ -71,22 +75,25 @@ func (m compared) Modules(c Context) (map[string]*model.Network, error) {
 	if err != nil || !m.transfers() {
 		return all, err
 	}
-	switch {
-	case m.needs.Maps && len(c.TeacherMaps) == 0:
-		return nil, fmt.Errorf("%s compares feature maps, and the teacher gives none: choose a method that compares logits or pooled features, such as kd, rkd or crd", m.name)
-	case m.needs.Maps && len(c.StudentMaps) == 0:
-		return nil, fmt.Errorf("%s compares feature maps, and the student has no stages", m.name)
-	case m.needs.Pooled && c.TeacherPooled < 1:
-		return nil, fmt.Errorf("%s compares pooled features, and the teacher gives none", m.name)
-	}
-	if m.modules == nil {
-		return all, nil
+	if err := m.fits(c); err != nil || m.modules == nil {
+		return all, err
 	}
 	own, err := m.modules(c)
-	for name, network := range own {
-		all[name] = network
-	}
+	maps.Copy(all, own)
 	return all, err
+}
+
+// fits says what of the networks L cannot be built on.
+func (m compared) fits(c Context) error {
+	switch {
+	case m.needs.Maps && len(c.TeacherMaps) == 0:
+		return fmt.Errorf("%s compares feature maps, and the teacher gives none: choose a method that compares logits or pooled features, such as kd, rkd or crd", m.name)
+	case m.needs.Maps && len(c.StudentMaps) == 0:
+		return fmt.Errorf("%s compares feature maps, and the student has no stages", m.name)
+	case m.needs.Pooled && c.TeacherPooled < 1:
+		return fmt.Errorf("%s compares pooled features, and the teacher gives none", m.name)
+	}
+	return nil
 }
 
 func (m compared) Variables(c Context) map[string]Variable {
@@ -103,10 +110,24 @@ func (m compared) Draws(c Context) map[string]Draw {
 	return m.draws(c)
 }
 
+func (m compared) Student(c Context, student *model.Network) (*model.Network, error) {
+	if m.student == nil || !m.transfers() {
+		return student, nil
+	}
+	if err := m.fits(c); err != nil {
+		return nil, err
+	}
+	return m.student(c, student)
+}
+
 func (m compared) Phases() []Phase { return m.common.phases(m.loss) }
 
 func (m compared) loss(s *Step) Losses {
-	losses := m.common.loss(s)
+	var logits func(*Node) *Node
+	if m.transfers() {
+		logits = m.logits
+	}
+	losses := m.common.loss(s, logits)
 	if m.transfers() {
 		losses.add(m.name, m.common.Beta, m.term(s))
 	}

@@ -31,6 +31,22 @@ type Method interface {
 	Phases() []Phase
 }
 
+// An Extender is a Method whose student is more than the network it is given.
+type Extender interface {
+	Method
+	// Student returns the network that is trained and deployed: the given one with layers added, or itself.
+	Student(Context, *model.Network) (*model.Network, error)
+}
+
+// Deployed returns the network that a method trains and that is deployed afterwards: for all but Extenders the student
+// itself.
+func Deployed(m Method, c Context, student *model.Network) (*model.Network, error) {
+	if extender, ok := m.(Extender); ok {
+		return extender.Student(c, student)
+	}
+	return student, nil
+}
+
 // Needs says what a step must be given beside labels and progress.
 type Needs struct {
 	Maps   bool // the teacher's last map

@@ -27,6 +27,9 @@ type fileStep struct {
 	variables, draws map[string]string
 	// fill sets what the term reads of student and teacher.
 	fill func(s *Step, in map[string]*Node)
+	// loss is what is differentiated; nil: the method's own term. student is one more network that Forward runs.
+	loss    func(s *Step) *Node
+	student *model.Network
 	// evaluated runs the modules in evaluation mode.
 	evaluated bool
 	// outputs adds to what is returned beside the loss, given what the modules gave; nil adds nothing.
@@ -40,6 +43,9 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 	modules, err := f.method.Modules(f.context)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if f.student != nil {
+		modules["student"] = f.student
 	}
 	store := gomodel.NewStore()
 	root := store.RootScope()
@@ -101,6 +107,9 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 			Variable: func(name string) *Node { return scope.At("variables").GetVariable(name).NodeValue(nodes[0].Graph()) },
 			Draw:     func(name string) *Node { return in[f.draws[name]] },
 		}
+		if f.student != nil {
+			s.Classify = func(feature *Node) *Node { return f.student.Classify(scope.At("student"), feature) }
+		}
 		assigned := map[string]*Node{}
 		s.Assign = func(name string, value *Node) { assigned[name] = value }
 		f.fill(s, in)
@@ -109,7 +118,11 @@ func (f fileStep) run(t *testing.T, e golden.Engine) golden.Arrays {
 		for name, v := range trained {
 			at[name] = v.NodeValue(nodes[0].Graph())
 		}
-		loss := f.method.term(s)
+		build := f.loss
+		if build == nil {
+			build = f.method.term
+		}
+		loss := build(s)
 		out := map[string]*Node{"loss": loss}
 		for name, value := range assigned {
 			out["assigned "+name] = value
@@ -395,6 +408,71 @@ func testGoldenCRD(t *testing.T, e golden.Engine, v *golden.Vector) {
 		}
 		if checked == 0 {
 			t.Errorf("the file has no gradients of batch %s", batch)
+		}
+	}
+}
+
+// The backbone of these files is the identity on the student's last map.
+func testGoldenNORM(t *testing.T, e golden.Engine, v *golden.Vector) {
+	need(t, v, "f_s", "f_t", "labels", "logits_t")
+	if v.Hyper(t, "ceta") != normLogits.Scale {
+		t.Fatalf("the file scales logits by %g, NORM by %g", v.Hyper(t, "ceta"), normLogits.Scale)
+	}
+	// The recipe's weights are in the file's words only.
+	m := method(t, "norm", map[string]string{
+		"n": fmt.Sprint(v.Hyper(t, "N")), "gamma": "0.1", "alpha": "0.9", "beta": "1", "temperature": "4", "teacher-logits": "given",
+	})
+	f := ofMaps(t, v, m, []string{"f_s"}, []string{"f_t"})
+	f.context.Classes = v.Inputs["logits_t"].Shape[1]
+	b := model.NewBuilder("identity", f.context.StudentMaps[0]...)
+	b.FeatureMap(b.Input())
+	pooled := b.SpatialMean("pool", b.Input())
+	b.Pooled(pooled)
+	b.Logits(b.Linear("fc", pooled, f.context.Classes))
+	backbone, err := b.Network()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.student, err = Deployed(m, f.context, backbone); err != nil {
+		t.Fatal(err)
+	}
+	f.param = func(_, parameter string) string {
+		return strings.NewReplacer("norm.expand", "layer31", "norm.contract", "layer32").Replace(parameter)
+	}
+	var losses Losses
+	f.fill = func(s *Step, in map[string]*Node) {
+		s.Labels, s.Teacher.Maps, s.Teacher.Logits = in["labels"], []*Node{in["f_t"]}, in["logits_t"]
+		s.Student = s.Forward("student", in["f_s"])
+		s.Student.Stages = []*Node{in["f_s"]}
+		losses = m.loss(s)
+	}
+	for prefix, total := range map[string]bool{"norm.": false, "total.": true} {
+		f.loss = func(s *Step) *Node {
+			if total {
+				return losses.Total
+			}
+			return last(losses.Parts).Value
+		}
+		f.outputs = func(s *Step, _ map[string]model.Outputs, out map[string]*Node) {
+			out["loss"], out["loss_total"] = last(losses.Parts).Value, losses.Total
+			out["ce"], out["kl"] = losses.Parts[0].Value, losses.Parts[1].Value
+			out["fea"], out["pooled"] = s.Student.Taps[normTap], s.Student.Pooled
+			out["contract"] = Sub(s.Student.FeatureMap, s.Student.Stages[0])
+			out["logits"], out["zs_n"], out["zt_n"] = s.Classify(s.Student.Pooled), s.Student.Logits, losses.Logits
+		}
+		got := f.run(t, e)
+		for name, want := range v.Outputs {
+			near(t, e, got, name, want)
+		}
+		checked := 0
+		for name, want := range v.Grads {
+			if name, ok := strings.CutPrefix(name, prefix); ok {
+				near(t, e, got, "d "+name, want)
+				checked++
+			}
+		}
+		if checked == 0 {
+			t.Errorf("the file has no gradients %s*", prefix)
 		}
 	}
 }

@@ -18,6 +18,7 @@ func TestGolden(t *testing.T) {
 		"hint":     onEngines(testGoldenHint),
 		"kd":       onEngines(testGoldenKD),
 		"mgd":      onEngines(testGoldenMGD),
+		"norm":     onEngines(testGoldenNORM),
 		"rd_total": onEngines(testGoldenRD),
 		"rkd":      onEngines(testGoldenRKD),
 		"semckd":   onEngines(testGoldenSemCKD),

@@ -55,11 +55,14 @@ func (o KDOptions) needs() Needs {
 	return Needs{Logits: true}
 }
 
-// loss is γ·CE(y, z_s) + α·KL(z_t, z_s), without the terms whose weight is 0.
-func (o KDOptions) loss(s *Step) (losses Losses) {
+// loss is γ·CE(y, z_s) + α·KL(z_t, z_s), without the terms whose weight is 0; change, if any, is applied to z_t.
+func (o KDOptions) loss(s *Step, change func(*Node) *Node) (losses Losses) {
 	losses.add("ce_s", o.Gamma, CrossEntropy(s.Labels, s.Student.Logits))
 	if o.Alpha > 0 {
 		losses.Logits = StopGradient(o.teacherLogits(s))
+		if change != nil {
+			losses.Logits = change(losses.Logits)
+		}
 		losses.add("kl", o.Alpha, KL(losses.Logits, s.Student.Logits, o.Temperature))
 	}
 	return losses

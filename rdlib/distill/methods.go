@@ -20,7 +20,7 @@ type recipe struct {
 }
 
 // recipes lists every method in the order of the paper's tables.
-var recipes = []recipe{scratchRecipe, kdRecipe, hintRecipe, atRecipe, spRecipe, vidRecipe, rkdRecipe, crdRecipe, semckdRecipe, mgdRecipe, directRecipe, rdRecipe}
+var recipes = []recipe{scratchRecipe, kdRecipe, hintRecipe, atRecipe, spRecipe, vidRecipe, rkdRecipe, crdRecipe, semckdRecipe, mgdRecipe, normRecipe, directRecipe, rdRecipe}
 
 // Names returns the names of all methods.
 func Names() []string {

@@ -71,6 +71,16 @@ func (b bench) contextOf(method Method) Context {
 	return c
 }
 
+// deployed is the student with what the method adds to it.
+func (b bench) deployed(t *testing.T, method Method) *model.Network {
+	t.Helper()
+	student, err := Deployed(method, b.contextOf(method), b.student)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return student
+}
+
 // stepped is what one step of one phase gives.
 type stepped struct {
 	total     float64
@@ -87,7 +97,8 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.student.Declare(root.At("student"), b.student.Init(1)); err != nil {
+	student := b.deployed(t, method)
+	if err := student.Declare(root.At("student"), student.Init(1)); err != nil {
 		t.Fatal(err)
 	}
 	for name, module := range modules {
@@ -113,7 +124,7 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 		needs := method.Needs()
 		s := &Step{
 			Labels: in[1], Progress: in[2],
-			Classify: func(f *graph.Node) *graph.Node { return b.student.Classify(scope.At("student"), f) },
+			Classify: func(f *graph.Node) *graph.Node { return student.Classify(scope.At("student"), f) },
 			Forward: func(module string, x *graph.Node) model.Outputs {
 				return modules[module].Forward(scope.At("%s", module), x, !slices.Contains(phase.Frozen, module))
 			},
@@ -137,7 +148,7 @@ func (b bench) step(t *testing.T, backend compute.Backend, method Method, phase 
 			s.Teacher.Logits = in[6]
 		}
 		if phase.Student {
-			s.Student = b.student.Forward(scope.At("student"), in[0], true)
+			s.Student = student.Forward(scope.At("student"), in[0], true)
 		}
 		losses := phase.Loss(s)
 		out := []*graph.Node{losses.Total}
@@ -260,7 +271,7 @@ func TestEveryModuleLearns(t *testing.T) {
 			if networks == nil {
 				networks = map[string]*model.Network{}
 			}
-			networks["student"] = b.student
+			networks["student"] = b.deployed(t, method)
 			for module, network := range networks {
 				for _, p := range network.Parameters() {
 					if p.Trainable && !trained[module+"/"+p.Name] {

@@ -182,3 +182,33 @@ func TestPlainKDBesideTheTerm(t *testing.T) {
 		}
 	}
 }
+
+// NORM's module stays in the student that is deployed, and its cost is counted; the other methods add nothing.
+func TestDeployed(t *testing.T) {
+	b := newBench(t)
+	before, err := b.student.Cost(3, 6, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names() {
+		m := mustNew(t, name, nil)
+		cost, err := b.deployed(t, m).Cost(3, 6, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		added := int64(0)
+		if name == "norm" { // two 1×1 convolutions between 10 channels and 8·7, and a batch norm behind each
+			added = 2*10*56 + 2*56 + 2*10
+		}
+		if cost.Parameters != before.Parameters+added || (cost.MACs > before.MACs) != (added > 0) {
+			t.Errorf("%s: the deployed student costs %+v, the student %+v", name, cost, before)
+		}
+	}
+	if _, err := Deployed(mustNew(t, "norm", nil), Context{StudentMaps: b.context.StudentMaps}, b.student); err == nil {
+		t.Error("norm without a teacher's map is accepted")
+	}
+	off := mustNew(t, "norm", map[string]string{"beta": "0"})
+	if b.deployed(t, off) != b.student || off.Needs().Teacher() {
+		t.Error("without its term NORM changes the student")
+	}
+}

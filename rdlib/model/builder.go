@@ -181,7 +181,7 @@ func (b *Builder) Pooled(x Value) {
 	}
 }
 
-// Logits declares the classifier's output, made by a linear layer from the pooled feature.
+// Logits declares the classifier's output, made by a linear layer from the pooled feature, and perhaps standardised.
 func (b *Builder) Logits(x Value) {
 	if b.known(x) {
 		b.net.logits = x
@@ -220,13 +220,21 @@ func (b *Builder) finish() {
 		b.fail(errors.New("logits without a pooled feature"))
 		return
 	}
-	for _, layer := range net.layers {
-		if linear, ok := layer.Op.(Linear); ok && layer.Outputs[0] == net.logits {
-			net.classifier, net.classes = layer.Name, linear.Out
+	wanted := net.logits
+	for i := len(net.layers) - 1; i >= 0; i-- {
+		layer := net.layers[i]
+		if layer.Outputs[0] != wanted {
+			continue
+		}
+		switch op := layer.Op.(type) {
+		case Linear:
+			net.classifier, net.classes = layer.Name, op.Out
+		case Standardise:
+			wanted = layer.Inputs[0]
 		}
 	}
 	if net.classifier == "" {
-		b.fail(errors.New("the logits must be the output of a linear layer"))
+		b.fail(errors.New("the logits must be the output of a linear layer, standardised or as it is"))
 	}
 }
 

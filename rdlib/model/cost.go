@@ -46,7 +46,7 @@ func (n *Network) Cost(sample ...int) (Cost, error) {
 			c.MACs += op.macs(pick(shapes, layer.Inputs), out)
 		case BatchNorm:
 			c.BNElements += int64(elements(out))
-		case LayerNorm:
+		case LayerNorm, Standardise:
 			c.LNElements += int64(elements(out))
 		case GlobalAvgPool:
 			if op.Adaptive {

@@ -127,6 +127,8 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 		y = nn.ChannelShuffle(x, op.Groups)
 	case Flatten:
 		y = graph.Reshape(x, x.Shape().Dim(0), -1)
+	case Standardise:
+		y = nn.Standardise(x, op.Scale, op.Eps)
 	case LayerNorm:
 		y = nn.LayerNorm(x, parameter("weight"), parameter("bias"), op.Eps)
 	case GELU:

@@ -270,6 +270,8 @@ func (e *onnxEmitter) layer(layer Layer) {
 		e.node("Reshape", grouped, []string{in[0], e.ints(grouped+"_shape", 0, op.Groups, shape[0]/op.Groups, shape[1], shape[2])}, []string{grouped})
 		e.node("Transpose", dealt, []string{grouped}, []string{dealt}, intsAttribute("perm", 0, 2, 1, 3, 4))
 		e.node("Reshape", layer.Name, []string{dealt, e.ints(layer.Name+"_shape", 0, shape[0], shape[1], shape[2])}, out)
+	case Standardise:
+		e.standardise(layer, in, out)
 	case LayerNorm:
 		e.layerNorm(layer, in, out)
 	case GELU:

@@ -57,6 +57,7 @@ type Cell struct {
 
 // Trained is what a run gives.
 type Trained struct {
+	Student        *model.Network // to deploy: the cell's, with what the method adds to it
 	Curves         []record.Epoch
 	Last, Best     record.Outcome
 	LastWeights    model.Weights

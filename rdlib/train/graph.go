@@ -75,7 +75,7 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 			Items:    in.items,
 			Progress: in.progress,
 			Teacher:  distill.Teacher{Maps: in.maps, Pooled: in.pooled},
-			Classify: func(feature *graph.Node) *graph.Node { return l.cell.Student.Classify(scope.At(studentScope), feature) },
+			Classify: func(feature *graph.Node) *graph.Node { return l.student.Classify(scope.At(studentScope), feature) },
 			Forward: func(module string, x *graph.Node) model.Outputs {
 				return l.modules[module].Forward(scope.At(modulesScope).At("%s", module), x, !slices.Contains(phase.Frozen, module))
 			},
@@ -86,7 +86,7 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 			Draw: func(name string) *graph.Node { return in.draws[name] },
 		}
 		if phase.Student {
-			step.Student = l.cell.Student.Forward(scope.At(studentScope), in.images, true)
+			step.Student = l.student.Forward(scope.At(studentScope), in.images, true)
 		}
 		losses := phase.Loss(step)
 		var parts []string
@@ -160,7 +160,7 @@ func frozen(phase distill.Phase, path string) bool {
 
 // evalGraph builds the student's class probabilities of a batch of images.
 func (l *loop) evalGraph(scope *gomodel.Scope, images *graph.Node) *graph.Node {
-	return graph.Softmax(l.cell.Student.Forward(scope.At(studentScope), images, false).Logits, -1)
+	return graph.Softmax(l.student.Forward(scope.At(studentScope), images, false).Logits, -1)
 }
 
 // catch turns a panic of graph building into an error.

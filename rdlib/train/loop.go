@@ -28,6 +28,7 @@ var ErrNotFinite = errors.New("the loss is not finite")
 // loop is one run's working state.
 type loop struct {
 	cell      *Cell
+	student   *model.Network // that is trained: the cell's, with what the method adds to it
 	store     *gomodel.Store
 	modules   map[string]*model.Network
 	variables map[string]distill.Variable
@@ -152,6 +153,9 @@ func (l *loop) describe() error {
 	if l.modules, err = cell.Method.Modules(context); err != nil {
 		return err
 	}
+	if l.student, err = distill.Deployed(cell.Method, context, cell.Student); err != nil {
+		return err
+	}
 	if keeper, ok := cell.Method.(distill.Keeper); ok {
 		l.variables, l.draws = keeper.Variables(context), keeper.Draws(context)
 	}
@@ -162,7 +166,7 @@ func (l *loop) describe() error {
 func (l *loop) initialise() error {
 	seed := l.cell.Config.Seeds.Init
 	root := l.store.RootScope()
-	if err := l.cell.Student.Declare(root.At(studentScope), l.cell.Student.Init(seed)); err != nil {
+	if err := l.student.Declare(root.At(studentScope), l.student.Init(seed)); err != nil {
 		return err
 	}
 	for i, name := range slices.Sorted(maps.Keys(l.modules)) {
@@ -341,7 +345,7 @@ func (l *loop) endEpoch(phase distill.Phase, epoch int) error {
 		accuracy := accuracyOf(probabilities, l.cell.Validation)
 		e.ValidationAccuracy = &accuracy
 		if l.best == nil || accuracy > *l.state.Best.ValidationAccuracy {
-			if l.best, err = l.cell.Student.ReadWeights(l.store.RootScope().At(studentScope)); err != nil {
+			if l.best, err = l.student.ReadWeights(l.store.RootScope().At(studentScope)); err != nil {
 				return err
 			}
 			l.state.Best = record.Outcome{Epoch: epoch, Step: l.state.Step, ValidationAccuracy: &accuracy}
@@ -354,7 +358,7 @@ func (l *loop) endEpoch(phase distill.Phase, epoch int) error {
 
 // finish evaluates the last and the best student on the test images.
 func (l *loop) finish() (*Trained, error) {
-	last, err := l.cell.Student.ReadWeights(l.store.RootScope().At(studentScope))
+	last, err := l.student.ReadWeights(l.store.RootScope().At(studentScope))
 	if err != nil {
 		return nil, err
 	}
@@ -364,7 +368,7 @@ func (l *loop) finish() (*Trained, error) {
 	}
 	end := l.state.Curves[len(l.state.Curves)-1]
 	t := &Trained{
-		Curves: l.state.Curves, LastWeights: last, BestWeights: l.best, Probabilities: probabilities,
+		Student: l.student, Curves: l.state.Curves, LastWeights: last, BestWeights: l.best, Probabilities: probabilities,
 		Last:    record.Outcome{Epoch: end.Epoch, Step: end.Step},
 		Best:    l.state.Best,
 		Resumed: l.state.Resumed,
