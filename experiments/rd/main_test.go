@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rd/rdlib"
+	"rd/rdlib/model"
 	"rd/rdlib/record"
 )
 
@@ -121,7 +122,7 @@ func TestContract(t *testing.T) {
 		t.Errorf("features --list: %s", table)
 	}
 
-	for _, method := range []string{"rd", "direct", "scratch"} {
+	for _, method := range []string{"rd", "direct", "scratch", "kd", "at", "norm"} {
 		lines := strings.Fields(must(t, w.distill(method, "--method", method)...))
 		if got, want := lines[len(lines)-1], filepath.Join(w.dir, method, rdlib.RecordFile); got != want {
 			t.Errorf("the last line is %s, want %s", got, want)
@@ -138,6 +139,17 @@ func TestContract(t *testing.T) {
 				t.Errorf("%s: %v", method, err)
 			}
 		}
+	}
+
+	if outputs := w.record(t, "at").Result.Config.Features.Outputs; len(outputs) < 2 || outputs[len(outputs)-1] != "feature_map" {
+		t.Errorf("attention transfer was fed %v, not the maps of all stages", outputs)
+	}
+	if outputs := w.record(t, "rd").Result.Config.Features.Outputs; len(outputs) != 1 || outputs[0] != "feature_map" {
+		t.Errorf("RD was fed %v", outputs)
+	}
+	weights, meta, err := model.LoadSafetensors(filepath.Join(w.dir, "norm", rdlib.WeightsFile))
+	if err != nil || !strings.HasSuffix(meta["architecture"], "+norm") || weights["norm.expand.0.weight"].Data == nil {
+		t.Errorf("NORM's module is not in the student of architecture %s: %v", meta["architecture"], err)
 	}
 
 	r := w.record(t, "rd")
