@@ -326,7 +326,7 @@ func variableValues(t *testing.T, store *gomodel.Store, name string) []float64 {
 	return golden.ArrayOf(t, value).Data
 }
 
-// gainRule finds the gain of the weights among the formulas of arch_params, whose every built architecture has the same.
+// gainRule finds the gain of the weights of most architectures among the formulas of arch_params.
 var gainRule = regexp.MustCompile(`k=([\d.]*\d) for the other`)
 
 // testGoldenParameters checks names, shapes and order of every parameter and buffer, and that fill is the files' formula.
