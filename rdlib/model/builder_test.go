@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -114,5 +115,17 @@ func TestImpossibleSamples(t *testing.T) {
 	}
 	if _, err := small.Shapes(3, 4, 8); err == nil || !strings.Contains(err.Error(), "conv") {
 		t.Errorf("error %v, want one that names the layer", err)
+	}
+}
+
+// TestEveryNameIsBuilt: Names are the students and the teachers, each once, and New knows them all.
+func TestEveryNameIsBuilt(t *testing.T) {
+	if names := Names(); !slices.Equal(names, slices.Concat(Students(), Teachers())) || len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
+		t.Errorf("names %v", names)
+	}
+	for _, name := range Names() {
+		if _, err := New(name, Config{Classes: 2, Width: 0.25}); err != nil {
+			t.Error(err)
+		}
 	}
 }

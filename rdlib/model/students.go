@@ -91,7 +91,7 @@ var architectures = []architecture{
 	{"mobilenet", []alias{{"mobilenet_v2", 1}, {"mobilenetv2", 1}}, MobileNetV2},
 }
 
-// Students returns the names New knows, in the paper's order.
+// Students returns the students' names, in the paper's order.
 func Students() []string { return names(architectures) }
 
 func names(list []architecture) []string {
@@ -106,14 +106,14 @@ func names(list []architecture) []string {
 type UnknownError struct {
 	Name    string
 	Nearest string   // the known name that is spelt most alike
-	Known   []string // every name of Students
+	Known   []string // Names
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("unknown student %q: did you mean %q? (known: %s)", e.Name, e.Nearest, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("unknown architecture %q: did you mean %q? (known: %s)", e.Name, e.Nearest, strings.Join(e.Known, ", "))
 }
 
-// New returns the architecture of the given name: one of Students, or torchvision's name for it, in any letter case. A name
+// New returns the architecture of the given name: one of Names, or torchvision's name for it, in any letter case. A name
 // such as shufflenet_v2_x0_5 stands for a width too, which Config.Width overrides. An unknown name gives an *UnknownError
 // that suggests the nearest.
 func New(name string, c Config) (*Network, error) {
@@ -132,5 +132,5 @@ func New(name string, c Config) (*Network, error) {
 			}
 		}
 	}
-	return nil, &UnknownError{Name: name, Nearest: nearest, Known: Students()}
+	return nil, &UnknownError{Name: name, Nearest: nearest, Known: Names()}
 }
