@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,13 @@ func phantomCommand() *cobra.Command {
 	var out string
 	var o phantom.Options
 	var pretraining bool
+	var kind string
+	corpora := map[string]func(string, phantom.Options) error{}
+	var names []string
+	for _, c := range phantom.Corpora() {
+		corpora[c.Name] = c.Write
+		names = append(names, c.Name)
+	}
 	cmd := &cobra.Command{
 		Use:   "phantom --out DIR",
 		Short: "Write synthetic breast-ultrasound images, to try everything without data",
@@ -26,7 +34,10 @@ func phantomCommand() *cobra.Command {
 			}
 			write := phantom.BreastUltrasound
 			if pretraining {
-				write = phantom.UltrasoundPretrain
+				var known bool
+				if write, known = corpora[kind]; !known {
+					return &rdlib.UsageError{Err: fmt.Errorf("--kind %q: there are %s", kind, strings.Join(names, ", "))}
+				}
 			}
 			if err := write(out, o); err != nil {
 				return err
@@ -40,6 +51,7 @@ func phantomCommand() *cobra.Command {
 	f.IntVar(&o.Size, "size", 64, "height and width, pixels")
 	f.IntVar(&o.PerClass, "per-class", 200, "images of each class")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed")
-	f.BoolVar(&pretraining, "pretraining", false, "the pre-training corpus instead, whose classes are other ones")
+	f.BoolVar(&pretraining, "pretraining", false, "a pre-training corpus instead, whose classes are other ones, with captions")
+	f.StringVar(&kind, "kind", "ultrasound", "with --pretraining, what the images resemble: "+strings.Join(names, ", "))
 	return cmd
 }

@@ -129,7 +129,9 @@ func BreastUltrasound(dir string, o Options) error {
 
 var breastGenerator = generator{
 	name: "breast ultrasound", version: BreastVersion, classes: breastClasses, parameters: DefaultBreast,
-	draw: func(class, size int, rng *rand.Rand) *image.Gray { return DefaultBreast.draw(class, size, rng) },
+	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
+		return DefaultBreast.draw(class, size, rng), ""
+	},
 }
 
 // draw makes one image of a class.

@@ -100,6 +100,8 @@ func TestFilesAreReproducible(t *testing.T) {
 			old := runtime.GOMAXPROCS(1)
 			again := files(t, generate(t, kind.write, o))
 			runtime.GOMAXPROCS(old)
+			captions := first[dataset.CaptionsFile]
+			delete(first, dataset.CaptionsFile)
 			if len(first) != 1+3*len(kind.generator.classes) {
 				t.Errorf("%d files", len(first))
 			}
@@ -108,8 +110,17 @@ func TestFilesAreReproducible(t *testing.T) {
 					t.Errorf("%s differs", path)
 				}
 			}
+			if again[dataset.CaptionsFile] != captions {
+				t.Error("the captions differ")
+			}
 			o.PerClass = 5
-			for path, data := range files(t, generate(t, kind.write, o)) {
+			more := files(t, generate(t, kind.write, o))
+			for _, line := range strings.Split(captions, "\n") {
+				if !strings.Contains(more[dataset.CaptionsFile], line) {
+					t.Errorf("a caption changed when more images were asked for: %s", line)
+				}
+			}
+			for path, data := range more {
 				if old, ok := first[path]; ok && old != data && path != dataset.PhantomFile {
 					t.Errorf("%s changed when more images were asked for", path)
 				}
@@ -129,12 +140,18 @@ func TestFilesAreReproducible(t *testing.T) {
 	}
 }
 
+// pixels of a grey image.
+func pixels(g generator, o Options, class, index int) []uint8 {
+	img, _ := g.image(o, class, index)
+	return img.(*image.Gray).Pix
+}
+
 // The teacher's images and the student's have no stream in common, even under one seed.
 func TestGeneratorsAreApart(t *testing.T) {
 	o := Options{Size: 32, Seed: 1}
 	none := slices.Index(pretrainClasses, "none")
 	for i := range 20 {
-		if bytes.Equal(breastGenerator.image(o, 2, i).Pix, pretrainGenerator.image(o, none, i).Pix) {
+		if bytes.Equal(pixels(breastGenerator, o, 2, i), pixels(pretrainGenerator, o, none, i)) {
 			t.Errorf("image %d is the same", i)
 		}
 	}
@@ -196,7 +213,7 @@ func TestImagesHaveContrast(t *testing.T) {
 			for _, size := range []int{32, 64, 128} {
 				sum, squares := 0.0, 0.0
 				for i := range 3 {
-					for _, v := range kind.generator.image(Options{Size: size, Seed: 1}, class, i).Pix {
+					for _, v := range pixels(kind.generator, Options{Size: size, Seed: 1}, class, i) {
 						sum += float64(v)
 						squares += float64(v) * float64(v)
 					}

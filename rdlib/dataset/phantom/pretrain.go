@@ -4,6 +4,7 @@ import (
 	"image"
 	"math"
 	"math/rand/v2"
+	"strings"
 )
 
 // PretrainVersion changes whenever the same options give other images.
@@ -48,7 +49,10 @@ func UltrasoundPretrain(dir string, o Options) error {
 var pretrainGenerator = generator{
 	name: "ultrasound shapes for pre-training", version: PretrainVersion, classes: pretrainClasses, parameters: DefaultPretrain,
 	stream: 0x9e3779b97f4a7c15,
-	draw:   func(class, size int, rng *rand.Rand) *image.Gray { return DefaultPretrain.draw(class, size, rng) },
+	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
+		words := strings.ReplaceAll(pretrainClasses[class], "_", " ")
+		return DefaultPretrain.draw(class, size, rng), words + " in an ultrasound-like image"
+	},
 }
 
 // draw makes one image of a class.

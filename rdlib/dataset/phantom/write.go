@@ -2,6 +2,7 @@ package phantom
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,7 +40,8 @@ type generator struct {
 	classes    []string
 	parameters any
 	stream     uint64 // keeps generators apart that are given the same seed
-	draw       func(class, size int, rng *rand.Rand) *image.Gray
+	// draw makes an image of a class, and a caption where the generator has them.
+	draw func(class, size int, rng *rand.Rand) (img image.Image, caption string)
 }
 
 // counts resolves the options for a number of classes.
@@ -149,6 +151,10 @@ func alreadyThere(dir string, marker []byte) (bool, error) {
 // writeImages draws on all processors.
 func (g generator) writeImages(dir string, o Options, counts []int) error {
 	type job struct{ class, index int }
+	captions := make([][]string, len(counts))
+	for class, n := range counts {
+		captions[class] = make([]string, n)
+	}
 	jobs := make(chan job)
 	var group sync.WaitGroup
 	var once sync.Once
@@ -156,7 +162,9 @@ func (g generator) writeImages(dir string, o Options, counts []int) error {
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for j := range jobs {
-				if err := g.writeImage(dir, o, j.class, j.index); err != nil {
+				caption, err := g.writeImage(dir, o, j.class, j.index)
+				captions[j.class][j.index] = caption
+				if err != nil {
 					once.Do(func() { failed = err })
 				}
 			}
@@ -173,20 +181,45 @@ func (g generator) writeImages(dir string, o Options, counts []int) error {
 	}
 	close(jobs)
 	group.Wait()
-	return failed
+	if failed != nil {
+		return failed
+	}
+	return g.writeCaptions(dir, captions)
 }
 
-func (g generator) writeImage(dir string, o Options, class, index int) error {
-	img := g.image(o, class, index)
+// writeCaptions writes captions.csv, unless the generator has no captions.
+func (g generator) writeCaptions(dir string, captions [][]string) error {
+	rows := [][]string{{"path", "caption"}}
+	for class, texts := range captions {
+		for index, text := range texts {
+			if text != "" {
+				rows = append(rows, []string{g.classes[class] + "/" + fileName(index), text})
+			}
+		}
+	}
+	if len(rows) == 1 {
+		return nil
+	}
+	var encoded bytes.Buffer
+	if err := csv.NewWriter(&encoded).WriteAll(rows); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, dataset.CaptionsFile), encoded.Bytes(), 0o644)
+}
+
+func fileName(index int) string { return fmt.Sprintf("phantom_%04d.png", index+1) }
+
+func (g generator) writeImage(dir string, o Options, class, index int) (caption string, err error) {
+	img, caption := g.image(o, class, index)
 	var encoded bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 	if err := encoder.Encode(&encoded, img); err != nil {
-		return err
+		return "", err
 	}
-	return os.WriteFile(filepath.Join(dir, g.classes[class], fmt.Sprintf("phantom_%04d.png", index+1)), encoded.Bytes(), 0o644)
+	return caption, os.WriteFile(filepath.Join(dir, g.classes[class], fileName(index)), encoded.Bytes(), 0o644)
 }
 
 // image draws one image from its own stream.
-func (g generator) image(o Options, class, index int) *image.Gray {
+func (g generator) image(o Options, class, index int) (img image.Image, caption string) {
 	return g.draw(class, o.Size, rand.New(rand.NewPCG(o.Seed, g.stream^(uint64(class)<<32|uint64(index)))))
 }

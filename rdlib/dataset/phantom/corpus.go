@@ -1,0 +1,223 @@
+package phantom
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// CorpusVersion changes whenever the same options give other images or captions.
+const CorpusVersion = 1
+
+// Corpus is a set of images to pre-train on: backgrounds that resemble one modality, and in each an object whose shape and
+// texture name its class. No class is a diagnosis. Each image has a caption that says what was drawn.
+type Corpus struct {
+	Name    string // of the modality the backgrounds resemble
+	Article string // in captions: "a CT-like slice"
+	write   func(dir string, o Options) error
+}
+
+// Corpora are all of them, in order.
+func Corpora() []Corpus {
+	corpora := []Corpus{{"ultrasound", "an ultrasound-like image", UltrasoundPretrain}}
+	for _, f := range fields {
+		corpora = append(corpora, Corpus{f.name, f.article, func(dir string, o Options) error { return write(dir, f.generator(), o) }})
+	}
+	return corpora
+}
+
+// Write makes DIR/CLASS/phantom_NNNN.png, captions.csv and the marker PHANTOM.json. Folders that exist are treated as by
+// BreastUltrasound. Use another seed than for the task the teacher is to be distilled on.
+func (c Corpus) Write(dir string, o Options) error { return c.write(dir, o) }
+
+// objectShapes and objectTextures make the classes.
+var (
+	objectShapes   = []string{"band", "cluster", "disc", "lobed", "pair", "ring", "star", "tube"}
+	objectTextures = []string{"coarse", "even"}
+)
+
+// objectClasses are SHAPE_TEXTURE, and "none", in alphabetical order.
+var objectClasses = func() []string {
+	classes := []string{"none"}
+	for _, shape := range objectShapes {
+		for _, texture := range objectTextures {
+			classes = append(classes, shape+"_"+texture)
+		}
+	}
+	slices.Sort(classes)
+	return classes
+}()
+
+// Object says how objects vary; all of it varies alike in all classes.
+type Object struct {
+	HalfWidth Uniform `json:"half_width"`
+	Aspect    Uniform `json:"aspect"`
+	Contrast  Uniform `json:"contrast"` // of the value range 0…1, brighter or darker
+	Soft      Uniform `json:"soft"`     // blur of a soft border, in parts of the radius
+	Sharp     Uniform `json:"sharp"`    // of a sharp one
+	Grain     Uniform `json:"grain"`    // amplitude of a coarse texture, in parts of the contrast
+}
+
+// DefaultObject is fixed.
+var DefaultObject = Object{
+	HalfWidth: Uniform{0.07, 0.2}, Aspect: Uniform{0.7, 1.4}, Contrast: Uniform{0.14, 0.34},
+	Soft: Uniform{0.35, 0.6}, Sharp: Uniform{0.04, 0.12}, Grain: Uniform{0.6, 1.1},
+}
+
+// field is a kind of background.
+type field struct {
+	name, article string
+	stream        uint64
+	// paint draws a background with values around 0…1 and says where an object may lie.
+	paint func(p *painting)
+}
+
+// painting is an image being drawn: values of 0…1 by channel, [size·size] each. A grey one has one channel.
+type painting struct {
+	size     int
+	channels [][]float64
+	rng      *rand.Rand
+	place    func() (x, y float64) // where an object's centre may lie
+	tint     [3]float64            // how strongly an object shows in each channel
+}
+
+// each calls visit for every pixel with its position in 0…1.
+func (p *painting) each(visit func(i int, x, y float64)) {
+	for py := range p.size {
+		for px := range p.size {
+			visit(py*p.size+px, (float64(px)+0.5)/float64(p.size), (float64(py)+0.5)/float64(p.size))
+		}
+	}
+}
+
+// add adds a value to all channels of a pixel, as the tint says.
+func (p *painting) add(i int, v float64) {
+	for c := range p.channels {
+		p.channels[c][i] += v * p.tint[c]
+	}
+}
+
+func (f field) generator() generator {
+	return generator{
+		name: f.name + "-like field with objects for pre-training", version: CorpusVersion, classes: objectClasses,
+		parameters: struct {
+			Field  string `json:"field"`
+			Object Object `json:"object"`
+		}{f.name, DefaultObject},
+		stream: f.stream, draw: f.draw,
+	}
+}
+
+// draw makes one image of a class and its caption.
+func (f field) draw(class, size int, rng *rand.Rand) (image.Image, string) {
+	p := &painting{size: size, rng: rng, tint: [3]float64{1, 1, 1}}
+	f.paint(p)
+	name := objectClasses[class]
+	caption := "nothing but " + f.article
+	if name != "none" {
+		caption = p.object(name, DefaultObject) + " of " + f.article
+	}
+	return p.image(), caption
+}
+
+// object draws an object of a class somewhere and describes it.
+func (p *painting) object(class string, o Object) string {
+	rng := p.rng
+	shape, texture, _ := strings.Cut(class, "_")
+	x, y := p.place()
+	width, aspect := o.HalfWidth.draw(rng), math.Sqrt(o.Aspect.draw(rng))
+	sign, light := 1.0, "bright"
+	if rng.IntN(2) == 0 {
+		sign, light = -1, "dark"
+	}
+	edge, border := o.Soft.draw(rng), "soft"
+	if rng.IntN(2) == 0 {
+		edge, border = o.Sharp.draw(rng), "sharp"
+	}
+	contrast := sign * o.Contrast.draw(rng)
+	grain := 0.0
+	if texture == "coarse" {
+		grain = o.Grain.draw(rng)
+	}
+	noise := newNoise(rng)
+	scale := Uniform{2.5, 4}.draw(rng) / width
+	paint := func(b body, ring bool) {
+		s := &scene{size: p.size}
+		s.each(b, 1+edge+0.3, func(i int, r float64) {
+			inside := smooth((1 + edge - r) / (2 * edge))
+			if ring {
+				t := (r - 0.85) / max(edge, 0.22)
+				inside = math.Exp(-t * t)
+			}
+			if inside > 0 {
+				px, py := float64(i%p.size)/float64(p.size), float64(i/p.size)/float64(p.size)
+				p.add(i, contrast*inside*(1+grain*noise.at(scale*px, scale*py)))
+			}
+		})
+	}
+	b := body{x: x, y: y, halfWidth: width * aspect, halfHeight: width / aspect, tilt: 2 * math.Pi * rng.Float64(), shape: &ellipse}
+	switch shape {
+	case "band":
+		b.halfWidth, b.halfHeight = 3*width, 0.45*width
+	case "cluster":
+		for range 5 + rng.IntN(5) {
+			angle, r := 2*math.Pi*rng.Float64(), 1.2*width*math.Sqrt(rng.Float64())
+			c := b
+			c.x, c.y = x+r*math.Cos(angle), y+r*math.Sin(angle)
+			c.halfWidth, c.halfHeight = 0.3*width, 0.3*width
+			paint(c, false)
+		}
+	case "lobed":
+		b.shape = newOutline(rng, Outline{Lobulation: 0.35, Angles: 0.08})
+	case "pair":
+		b.halfWidth, b.halfHeight = 0.6*b.halfWidth, 0.6*b.halfHeight
+		c := b
+		angle := 2 * math.Pi * rng.Float64()
+		c.x, c.y = x+1.6*width*math.Cos(angle), y+1.6*width*math.Sin(angle)
+		paint(c, false)
+	case "star":
+		b.halfWidth, b.halfHeight = 0.75*b.halfWidth, 0.75*b.halfHeight
+		b.shape = newOutline(rng, Outline{Angles: 0.1, Spicules: 6 + rng.IntN(6), Ray: Uniform{0.5, 0.9}.draw(rng)})
+	case "tube":
+		b.halfWidth, b.halfHeight = 1.9*width, 0.28*width
+	}
+	if shape != "cluster" {
+		paint(b, shape == "ring")
+	}
+	size := "large"
+	if width < (o.HalfWidth.Low+o.HalfWidth.High)/2 {
+		size = "small"
+	}
+	return fmt.Sprintf("a %s %s %s with a %s border and %s texture in the %s", size, light, shape, border, texture, region(x, y))
+}
+
+// region names a place in plain words.
+func region(x, y float64) string {
+	names := [3][3]string{{"upper left", "upper middle", "upper right"}, {"left", "centre", "right"}, {"lower left", "lower middle", "lower right"}}
+	third := func(v float64) int { return min(max(int(v*3), 0), 2) }
+	return names[third(y)][third(x)]
+}
+
+// image rounds to 8 bits.
+func (p *painting) image() image.Image {
+	level := func(v float64) uint8 { return uint8(255*min(max(v, 0), 1) + 0.5) }
+	r := image.Rect(0, 0, p.size, p.size)
+	if len(p.channels) == 1 {
+		img := image.NewGray(r)
+		for i, v := range p.channels[0] {
+			img.Pix[i] = level(v)
+		}
+		return img
+	}
+	img := image.NewRGBA(r)
+	for i := range p.size * p.size {
+		for c := range 3 {
+			img.Pix[4*i+c] = level(p.channels[c][i])
+		}
+		img.Pix[4*i+3] = 255
+	}
+	return img
+}
