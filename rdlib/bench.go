@@ -1,6 +1,7 @@
 package rdlib
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"rd/rdlib/backend"
 	"rd/rdlib/backend/ortengine"
+	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
 	"rd/rdlib/record"
@@ -23,6 +25,16 @@ type BenchOptions struct {
 	Threads            int
 	Backend            string
 	Profile            string // prefix of the backend's profile files; "" for none
+	Feed               *BenchFeed
+}
+
+// BenchFeed gives the steps images, and features where the method needs them, as training does. Without it every step
+// has the same batch of random numbers.
+type BenchFeed struct {
+	Train    dataset.Source // at the size of BenchOptions
+	Augment  *dataset.Augmentation
+	Features train.Features
+	Outputs  train.TeacherOutputs
 }
 
 // BenchResult is what BenchStep measured.
@@ -36,6 +48,7 @@ type BenchResult struct {
 	Threads        int       `json:"threads"`
 	SecondsPerStep float64   `json:"seconds_per_step"` // median
 	All            []float64 `json:"all"`
+	Waits          []float64 `json:"waits,omitempty"` // seconds each step waited for its batch, not part of All; nil without a feed
 	PeakRSSMiB     float64   `json:"peak_rss_mib"`
 	// Profile says where the time of the step went; nil unless asked for.
 	Profile *ortengine.Profile `json:"profile,omitempty"`
@@ -101,7 +114,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if method.Needs().Teacher() {
 		cell.Features, cell.Outputs = newBenchTeacher(o.Size)
 	}
-	all, err := train.Bench(cell, o.Steps)
+	waits, all, err := o.time(cell)
 	if err != nil {
 		return nil, fmt.Errorf("benchmark of %s: %w", o.Student, err)
 	}
@@ -117,8 +130,24 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	return &BenchResult{
 		Student: o.Student, Method: o.Method, Backend: backend.NameOf(b), BackendVersion: backend.VersionOf(b),
 		Size: o.Size, Batch: o.Batch, Threads: backend.ThreadsOf(b),
-		SecondsPerStep: sorted[len(sorted)/2], All: all, PeakRSSMiB: peakRSSMiB(), Profile: profile,
+		SecondsPerStep: sorted[len(sorted)/2], All: all, Waits: waits, PeakRSSMiB: peakRSSMiB(), Profile: profile,
 	}, nil
+}
+
+// time times the cell's steps.
+func (o BenchOptions) time(cell *train.Cell) (waits, all []float64, err error) {
+	if o.Feed == nil {
+		all, err = train.Bench(cell, o.Steps)
+		return nil, all, err
+	}
+	cell.Train, cell.Augment = o.Feed.Train, o.Feed.Augment
+	if cell.Augment != nil {
+		cell.Views = 1
+	}
+	if cell.Features != nil {
+		cell.Features, cell.Outputs = o.Feed.Features, o.Feed.Outputs
+	}
+	return train.BenchFed(context.Background(), cell, o.Steps)
 }
 
 // peakRSSMiB is the most memory this process has held.

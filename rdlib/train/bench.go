@@ -18,46 +18,43 @@ func Bench(cell *Cell, steps int) ([]float64, error) {
 		return nil, err
 	}
 	defer l.close()
-	phase := l.phases[len(l.phases)-1]
-	random := rand.New(rand.NewPCG(1, 2))
-	n := cell.Config.Batch
-	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width), release: func() {}}
-	for i := range b.labels {
-		b.labels[i] = int32(random.IntN(cell.Classes))
-		b.items = append(b.items, i%cell.Train.Len())
-	}
-	for _, name := range l.features() {
-		b.features = append(b.features, noise(random, n*elements(cell.Features.Shape(name))))
-	}
-	_, seconds, err := l.timeSteps(phase, steps, func() (*batch, error) { return b, nil })
+	b := l.noiseBatch()
+	_, seconds, err := l.timeSteps(steps, func() (*batch, error) { return b, nil })
 	return seconds, err
 }
 
 // BenchFed is Bench with the cell's own training images and features, as Run feeds them: it returns the seconds that each
-// step waited for its batch, and those it took after that.
+// step waited for its batch, and those it took after that. Compilation is over before the first batch is asked for, so
+// that nothing is ahead that would not be ahead in a long run.
 func BenchFed(ctx context.Context, cell *Cell, steps int) (waits, seconds []float64, err error) {
+	if err := cell.checkAugment(); err != nil {
+		return nil, nil, err
+	}
 	l, err := newLoop(cell)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer l.close()
-	if err := cell.checkAugment(); err != nil {
+	b := l.noiseBatch()
+	if _, _, err := l.timeSteps(0, func() (*batch, error) { return b, nil }); err != nil {
 		return nil, nil, err
 	}
-	phase := l.phases[len(l.phases)-1]
 	sampler, err := dataset.NewSampler(cell.Train.Len(), cell.Config.Batch, cell.Config.Seeds.Order)
 	if err != nil {
 		return nil, nil, err
 	}
-	feeder := l.newFeeder(ctx, sampler, phase.Student, warmUp+steps)
+	feeder := l.newFeeder(ctx, sampler, l.lastPhase().Student, warmUp+steps)
 	defer feeder.Close()
-	return l.timeSteps(phase, steps, feeder.Next)
+	return l.timeSteps(steps, feeder.Next)
 }
 
-// warmUp is how many steps are left out: the first compiles.
+// warmUp is how many steps are left out.
 const warmUp = 3
 
-func (l *loop) timeSteps(phase distill.Phase, steps int, next func() (*batch, error)) (waits, seconds []float64, err error) {
+func (l *loop) lastPhase() distill.Phase { return l.phases[len(l.phases)-1] }
+
+func (l *loop) timeSteps(steps int, next func() (*batch, error)) (waits, seconds []float64, err error) {
+	phase := l.lastPhase()
 	exec, err := l.stepExec(phase)
 	if err != nil {
 		return nil, nil, err
@@ -69,16 +66,33 @@ func (l *loop) timeSteps(phase distill.Phase, steps int, next func() (*batch, er
 			return nil, nil, err
 		}
 		start := time.Now()
-		if _, err := l.step(exec, phase, b, warmUp+steps); err != nil {
+		if _, err := l.step(exec, phase, b, 2*warmUp+steps); err != nil {
 			return nil, nil, err
 		}
+		took := time.Since(start)
 		b.release()
 		if i >= warmUp {
-			waits, seconds = append(waits, start.Sub(asked).Seconds()), append(seconds, time.Since(start).Seconds())
+			waits, seconds = append(waits, start.Sub(asked).Seconds()), append(seconds, took.Seconds())
 		}
 		l.state.Step++
 	}
 	return waits, seconds, nil
+}
+
+// noiseBatch is a batch of random images and features.
+func (l *loop) noiseBatch() *batch {
+	cell := l.cell
+	random := rand.New(rand.NewPCG(1, 2))
+	n := cell.Config.Batch * max(1, cell.Copies)
+	b := &batch{labels: make([]int32, n), images: noise(random, n*cell.Channels*cell.Height*cell.Width), release: func() {}}
+	for i := range b.labels {
+		b.labels[i] = int32(random.IntN(cell.Classes))
+		b.items = append(b.items, i%cell.Train.Len())
+	}
+	for _, name := range l.features() {
+		b.features = append(b.features, noise(random, n*elements(cell.Features.Shape(name))))
+	}
+	return b
 }
 
 func noise(random *rand.Rand, n int) []float32 {

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/load"
+
+	"rd/rdlib"
+)
+
+// record is what was measured.
+type record struct {
+	settings settings
+	machine  string
+	load     string // before anything was run
+	backend  string
+	loaders  []loaderRow
+	steps    []stepRow
+}
+
+type loaderRow struct {
+	size int
+	feed string
+	rate float64 // images a second
+}
+
+type stepRow struct {
+	student string
+	size    int
+	feed    string
+	loader  float64 // images a second the loader gives alone; 0: not measured
+	alone   float64 // seconds of a step that is fed nothing new, median
+	fed     float64 // seconds of a step that is fed, without its wait, median
+	wait    float64 // seconds, mean
+	longest float64 // wait
+	share   float64 // of the time
+	takes   float64 // images a second
+}
+
+func newRecord(s settings) *record {
+	r := &record{settings: s, load: "not known"}
+	name := runtime.GOARCH
+	if info, err := cpu.Info(); err == nil && len(info) > 0 {
+		name = info[0].ModelName
+	}
+	r.machine = fmt.Sprintf("%s, %d processors, %s/%s, %s", name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	if average, err := load.Avg(); err == nil {
+		r.load = fmt.Sprintf("%.2f, %.2f, %.2f over 1, 5 and 15 minutes", average.Load1, average.Load5, average.Load15)
+		if average.Load1 > 0.2*float64(runtime.NumCPU()) {
+			r.load += ": other work was running"
+		}
+	}
+	return r
+}
+
+func (r *record) add(student string, size int, feed string, loader float64, alone, fed *rdlib.BenchResult) {
+	row := stepRow{student: student, size: size, feed: feed, loader: loader, alone: median(alone.All), fed: median(fed.All), longest: slices.Max(fed.Waits)}
+	all := 0.0
+	for i, wait := range fed.Waits {
+		row.wait += wait / float64(len(fed.Waits))
+		row.share += wait
+		all += wait + fed.All[i]
+	}
+	row.share /= all
+	row.takes = float64(r.settings.batch) / row.alone
+	r.steps = append(r.steps, row)
+	fmt.Fprintf(os.Stderr, "%s %d, %s: %.1f ms a step, waits %.2f ms\n", student, size, feed, 1e3*row.fed, 1e3*row.wait)
+}
+
+func (r *record) markdown() string {
+	var b strings.Builder
+	s := r.settings
+	fmt.Fprintf(&b, `# Does a step wait for its data?
+
+Machine: %s. Backend: %s. %s. Load before the start: %s.
+Command: `+"`go run ./tools/benchloader%s`"+`.
+
+Images: %d phantoms of %d×%d pixels, as grey PNG and as colour JPEG. "Kept in memory": decoded once and kept, 8 bits a channel, at the
+input size, or up to twice the size where crops are taken from them; that is what training does with as many images as fit into
+1 GiB. "Decoded each time" is what it does with the others; their files are in the system's page cache, or, where it says so, are read
+from the disk. Augmentation is one of the presets of `+"`dataset.Augmentations`"+`.
+
+`, r.machine, r.backend, time.Now().Format("2 January 2006"), r.load, arguments(), 3*s.images, s.pixels, s.pixels)
+	fmt.Fprint(&b, "## The loader alone\n\nImages a second, on all processors, with nothing else running.\n\n| input | images | images/s |\n|---|---|---|\n")
+	for _, l := range r.loaders {
+		fmt.Fprintf(&b, "| %d | %s | %.0f |\n", l.size, l.feed, l.rate)
+	}
+	fmt.Fprintf(&b, `
+## Training steps
+
+Steps of %d images; at least %d steps and %g seconds of them, after three that are left out. "Alone" has the same batch every time;
+"fed" is the step itself when its batches come from the loader, which works on the same processors; the wait is what comes before
+that, until the batch is there. "Takes" is the images a second that a step alone consumes. Medians, unless it says otherwise.
+
+| student | input | images | takes, images/s | loader, images/s | alone, ms | fed, ms | wait, ms: mean | longest | share of the time |
+|---|---|---|---|---|---|---|---|---|---|
+`, s.batch, s.steps, s.seconds)
+	for _, t := range r.steps {
+		loader := "–"
+		if t.loader > 0 {
+			loader = fmt.Sprintf("%.0f", t.loader)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | %.0f | %s | %.1f | %.1f | %.3f | %.2f | %.2f %% |\n",
+			t.student, t.size, t.feed, t.takes, loader, 1e3*t.alone, 1e3*t.fed, 1e3*t.wait, 1e3*t.longest, 100*t.share)
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.verdict())
+	return b.String()
+}
+
+// verdict sums the table up, from its numbers.
+func (r *record) verdict() string {
+	var kept, each []float64
+	for _, t := range r.steps {
+		if strings.Contains(t.feed, "each time") {
+			each = append(each, t.share)
+		} else {
+			kept = append(kept, t.share)
+		}
+	}
+	text := ""
+	for _, part := range []struct {
+		what   string
+		shares []float64
+	}{{"images that are kept in memory", kept}, {"images that are decoded each time", each}} {
+		if len(part.shares) > 0 {
+			text += fmt.Sprintf("With %s, steps waited for %.2f to %.2f %% of the time. ", part.what, 100*slices.Min(part.shares), 100*slices.Max(part.shares))
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// arguments is the command line behind the program's name.
+func arguments() string {
+	if len(os.Args) < 2 {
+		return ""
+	}
+	return " " + strings.Join(os.Args[1:], " ")
+}
