@@ -10,4 +10,10 @@
 // PNG, JPEG, BMP, TIFF, WebP and GIF (first frame) are read, 8 and 16 bit, grey, palette and colour. Transparent pixels
 // are composited on black. An EXIF orientation is ignored: pixels are taken in the order in which they are stored.
 // Images are resized in 8 bits a channel, then scaled and normalised; see Preprocess.
+//
+// # Memory and augmentation
+//
+// A Store decodes each image once and keeps it in 8 bits a channel, at the input size; images that are augmented are kept
+// larger (Detail), so that their crops are resized from pixels in memory. An Augmentation is drawn anew for each epoch,
+// image and copy, and depends on nothing else: not on workers, not on where a run was resumed.
 package dataset
