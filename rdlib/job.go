@@ -3,7 +3,6 @@ package rdlib
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -189,33 +188,6 @@ func (o Options) checkNames() (distill.Method, error) {
 		return nil, usagef("method %s cannot train on augmented images: the teacher's features are cached for the views of each image alone; leave --augment out for every method you compare", o.Method)
 	}
 	return method, nil
-}
-
-// suitMethod takes the options this teacher calls for where the user has not chosen.
-func (j *Job) suitMethod() error {
-	context := distill.Context{StudentDim: j.Student.FeatureDim(), Classes: len(j.Dataset.Classes)}
-	for _, stage := range j.teacher.Stages {
-		o, err := j.teacher.Output(stage)
-		if err != nil {
-			return err
-		}
-		context.TeacherMaps = append(context.TeacherMaps, o.Shape)
-	}
-	if o, err := j.teacher.Output(foundation.Pooled); err == nil {
-		context.TeacherPooled = o.Shape[0]
-	}
-	merged, err := distill.Suit(j.options.Method, context)
-	if err != nil {
-		return &UsageError{err}
-	}
-	if len(merged) == 0 {
-		return nil
-	}
-	maps.Copy(merged, j.options.MethodOptions)
-	if j.method, err = distill.New(j.options.Method, merged); err != nil {
-		return &UsageError{err}
-	}
-	return nil
 }
 
 // studentInput is the teacher's geometry scaled to the student's size, with ImageNet's normalisation; a plain stretch

@@ -175,6 +175,11 @@ func TestContract(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, errs)
 		}
 	})
+	t.Run("a method that the networks or the batch do not fit", func(t *testing.T) {
+		if _, errs, code := run(t, w.distill("semckd", "--method", "semckd", "--batch", "2")...); code != rdlib.ExitUsage || !strings.Contains(errs, "factor") {
+			t.Errorf("exit code %d: %s", code, errs)
+		}
+	})
 	t.Run("another cell in the same folder", func(t *testing.T) {
 		if _, errs, code := run(t, w.distill("rd", "--seed", "2")...); code != rdlib.ExitUsage {
 			t.Errorf("exit code %d: %s", code, errs)

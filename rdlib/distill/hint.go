@@ -44,7 +44,7 @@ var hintRecipe = recipe{
 const hintModule = "regressor"
 
 // layers are the indices of the two stages compared. Of n student stages the middle one is the ⌈n/2⌉th; the teacher's is as
-// far from its last as that is, or its first.
+// far from its last as that is, or its first. A teacher's only map is its last, and Suit pairs it with the student's.
 func (o HintOptions) layers(students, teachers int) (student, teacher int) {
 	student = students - 1
 	if o.Layer == "middle" {

@@ -81,9 +81,10 @@ func (o NORMOptions) term(s *Step) *Node {
 	return MulScalar(ReduceAllMean(Square(Sub(copies, InsertAxes(teacher, 1)))), float64(o.N))
 }
 
-// maxPooled takes the largest of windows of the given size; a window of 1 or less changes nothing.
+// maxPooled takes the largest of square windows of the given size, or of the map's width where that is smaller; a window
+// of 1 or less changes nothing.
 func maxPooled(f *Node, window int) *Node {
-	if window <= 1 {
+	if window = min(window, f.Shape().Dim(3)); window <= 1 {
 		return f
 	}
 	return nn.MaxPool2D(f, window, window, 0)

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/golden"
+	"rd/rdlib/model"
 )
 
 // finite fails the test where a result is not a number, infinite, or larger than any gradient of use.
@@ -210,5 +212,55 @@ func TestDeployed(t *testing.T) {
 	off := mustNew(t, "norm", map[string]string{"beta": "0"})
 	if b.deployed(t, off) != b.student || off.Needs().Teacher() {
 		t.Error("without its term NORM changes the student")
+	}
+}
+
+// The regressor of hints ends at the teacher's size, or at the student's along an axis where that is smaller.
+func TestHintSizes(t *testing.T) {
+	for _, c := range []struct {
+		student, teacher, want []int // height, width
+		layer                  model.Op
+	}{
+		{[]int{8, 8}, []int{4, 4}, []int{4, 4}, model.Conv{Out: 7, Kernel: 3, Stride: 2, Padding: 1, Groups: 1, Bias: true, Init: model.InitUniform}},
+		{[]int{8, 9}, []int{4, 5}, []int{4, 5}, model.Conv{Out: 7, Kernel: 3, Stride: 2, Padding: 1, Groups: 1, Bias: true, Init: model.InitUniform}},
+		{[]int{4, 3}, []int{8, 6}, []int{8, 6}, model.ConvTranspose{Out: 7, Kernel: 4, Stride: 2, Padding: 1, Bias: true}},
+		{[]int{7, 6}, []int{5, 6}, []int{5, 6}, model.Conv{Out: 7, Kernel: 3, Width: 1, Stride: 1, Groups: 1, Bias: true, Init: model.InitUniform}},
+		{[]int{8, 8}, []int{12, 6}, []int{8, 6}, model.Conv{Out: 7, Kernel: 1, Width: 3, Stride: 1, Groups: 1, Bias: true, Init: model.InitUniform}},
+		{[]int{2, 2}, []int{3, 3}, []int{2, 2}, model.Conv{Out: 7, Kernel: 1, Width: 1, Stride: 1, Groups: 1, Bias: true, Init: model.InitUniform}},
+	} {
+		shapes := Context{StudentMaps: [][]int{append([]int{5}, c.student...)}, TeacherMaps: [][]int{append([]int{7}, c.teacher...)}}
+		modules, err := method(t, "hint", nil).Modules(shapes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		regressor := modules[hintModule]
+		got, err := regressor.Shapes(shapes.StudentMaps[0]...)
+		if err != nil || !slices.Equal(got.FeatureMap, append([]int{7}, c.want...)) || regressor.Layers()[0].Op != c.layer {
+			t.Errorf("from %v to %v: %v by %+v (%v)", c.student, c.teacher, got.FeatureMap, regressor.Layers()[0].Op, err)
+		}
+	}
+	o := HintOptions{Layer: "middle"}
+	for stages, want := range map[[2]int][2]int{{4, 4}: {1, 1}, {3, 4}: {1, 2}, {3, 3}: {1, 1}, {5, 4}: {2, 1}, {4, 1}: {1, 0}, {1, 4}: {0, 3}, {2, 2}: {0, 0}} {
+		if i, j := o.layers(stages[0], stages[1]); [2]int{i, j} != want {
+			t.Errorf("of %v stages %d and %d are compared, want %v", stages, i, j, want)
+		}
+	}
+}
+
+// Maps of different sizes and oblong ones are compared by every method.
+func TestOblongMaps(t *testing.T) {
+	b, backend := newBench(t), golden.GoBackend(t)
+	b.images = normal(1, 8, 3, 7, 11)
+	b.context.StudentMaps = [][]int{{4, 7, 11}, {10, 4, 6}}
+	for _, sizes := range [][]int{{3, 4}, {4, 6}, {9, 5}, {2, 13}, {8, 12}, {5, 1}, {1, 6}} {
+		b.maps = []golden.Array{normal(2, 8, 6, 2*sizes[0], sizes[1]), normal(3, 8, 7, sizes[0], sizes[1])}
+		b.context.TeacherMaps = [][]int{{6, 2 * sizes[0], sizes[1]}, {7, sizes[0], sizes[1]}}
+		for _, name := range comparedNames() {
+			m := mustNew(t, name, nil)
+			phase := m.Phases()[len(m.Phases())-1]
+			if s := b.step(t, backend, m, phase, 0); !(s.total > 0) || math.IsInf(s.total, 0) {
+				t.Errorf("%s with teacher's maps of %v: the loss is %g", name, sizes, s.total)
+			}
+		}
 	}
 }
