@@ -96,6 +96,11 @@ func (b *Builder) BatchNorm(name string, x Value) Value {
 	return b.add(name, BatchNorm{Eps: 1e-5, Momentum: 0.1}, 1, x)[0]
 }
 
+// batchNormFromZero is BatchNorm with a weight that starts at 0.
+func (b *Builder) batchNormFromZero(name string, x Value) Value {
+	return b.add(name, BatchNorm{Eps: 1e-5, Momentum: 0.1, Init: initZeros}, 1, x)[0]
+}
+
 // ReLU appends max(x, 0).
 func (b *Builder) ReLU(name string, x Value) Value { return b.add(name, ReLU{}, 1, x)[0] }
 

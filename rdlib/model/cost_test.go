@@ -50,6 +50,24 @@ func TestWidthCounts(t *testing.T) {
 	}
 }
 
+// TestTeachersCost compares the multiply-accumulates with what torchvision 0.14.1's documentation states for 224×224 pixels
+// and 1000 classes, in thousands of millions, and CLIP's ResNet of one block with a count by hand.
+func TestTeachersCost(t *testing.T) {
+	for teacher, want := range map[string]string{"densenet121": "2.834", "resnet50": "4.089"} {
+		if got := fmt.Sprintf("%.3f", float64(cost(t, build(t, teacher, Config{Classes: 1000}), 3, 224, 224).MACs)/1e9); got != want {
+			t.Errorf("%s: %s·10⁹ multiply-accumulates, torchvision states %s", teacher, got, want)
+		}
+	}
+	net := build(t, "clip_resnet50", Config{Classes: 3, Width: 0.25, Blocks: []int{1}, Transformer: Transformer{Height: 32}})
+	stem := 16 * 16 * (8*3*9 + 8*8*9 + 16*8*9)
+	block := 8 * 8 * (16*16 + 16*16*9 + 64*16 + 64*16)
+	const tokens = 1 + 8*8
+	pool := 2*tokens*64*64 + 64*64 + 2*tokens*64 + 64*192
+	if got, want := cost(t, net, 3, 32, 32).MACs, int64(stem+block+pool+192*3); got != want {
+		t.Errorf("clip_resnet50: %d multiply-accumulates, want %d", got, want)
+	}
+}
+
 // TestCostGrows: a wider network, a larger image and more classes never cost less.
 func TestCostGrows(t *testing.T) {
 	for _, student := range Students() {

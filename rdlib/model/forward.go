@@ -136,13 +136,13 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 	case Attention:
 		y = op.forward(in)
 	case Learned:
-		y = variable(scope, layer.Name).NodeValue(g)
+		y = graph.Reshape(variable(scope, layer.Name).NodeValue(g), 1, op.Count, op.Features)
 	case Tokens:
 		y = tokensOfMap(x)
 	case Map:
 		y = op.mapOfTokens(x)
 	case TokenMean:
-		y = graph.ReduceMean(x, 1)
+		y = op.mean(x)
 	case Dropout:
 		y = dropout(scope, x, op.Rate, training)
 	default:

@@ -294,8 +294,9 @@ func TestTrainingPassInFloat32(t *testing.T) {
 	}
 	const batch, classes = 8, 3
 	shape := []int{batch, 3, 48, 32}
-	for _, student := range Students() {
-		net := build(t, student, Config{Classes: classes, Width: 0.25})
+	for _, name := range Names() {
+		// Few blocks: in a deep network a sum that rounds to the other side of a ReLU moves all gradients before it.
+		net := build(t, name, Config{Classes: classes, Width: 0.25, Blocks: []int{1, 2, 1, 1}, Transformer: Transformer{Height: 48, Width: 32, Depth: 2}})
 		initial := settled(net, 6)
 		var exact [][]float64
 		for _, engine := range golden.Engines(t) {
@@ -332,7 +333,7 @@ func TestTrainingPassInFloat32(t *testing.T) {
 				continue
 			}
 			for i, name := range names {
-				golden.NearPart(t, student+": "+name, got[i], exact[i], 1, 2e-4*max(1e-2, golden.Largest(exact[i])))
+				golden.NearPart(t, net.Name()+": "+name, got[i], exact[i], 1, 2e-4*max(1e-2, golden.Largest(exact[i])))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -22,6 +23,7 @@ func TestGolden(t *testing.T) {
 	golden.Run(t, golden.Model, map[string]golden.Test{
 		"arch":        testGoldenArchitecture,
 		"arch_params": testGoldenParameters,
+		"clip_resnet": testGoldenCLIPResNet,
 		"vit":         testGoldenViT,
 	})
 }
@@ -40,13 +42,9 @@ func skipUnbuilt(t *testing.T, architecture string) {
 type architectureVector struct {
 	*golden.Vector
 	settings architectureSettings
-	stages   map[string]struct {
-		Shape          []int
-		Mean, Std, Max float64
-		First8, Last4  []float64
-	}
-	grads   map[string]struct{ L2, First float64 }
-	running map[string]struct {
+	stages   map[string]mapSummary
+	grads    map[string]struct{ L2, First float64 }
+	running  map[string]struct {
 		Mean []float64 `json:"running_mean8"`
 		Var  []float64 `json:"running_var8"`
 	}
@@ -57,6 +55,13 @@ type architectureVector struct {
 		Buffers    int64 `json:"buffers_without_num_batches_tracked"`
 		Total1000  int64 `json:"total_1000_classes"`
 	}
+}
+
+// mapSummary is what the files say of an inner map.
+type mapSummary struct {
+	Shape          []int
+	Mean, Std, Max float64
+	First8, Last4  []float64
 }
 
 type architectureSettings struct {
@@ -126,11 +131,9 @@ var labelRule = regexp.MustCompile(`label b mod (\d+)`)
 func testGoldenArchitecture(t *testing.T, file *golden.Vector) {
 	skipUnbuilt(t, file.Method)
 	v := readArchitecture(t, file)
-	net, err := New(v.Method, Config{Classes: v.settings.Classes, InChannels: v.settings.EvalShape[1]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkCounts(t, net, v)
+	c := Config{Classes: v.settings.Classes, InChannels: v.settings.EvalShape[1], Blocks: blocksIn(slices.Collect(maps.Keys(v.grads)))}
+	net := build(t, v.Method, c)
+	checkCounts(t, net, v, c)
 	for _, engine := range golden.Engines(t) {
 		t.Run(engine.Name, func(t *testing.T) {
 			checkEvaluation(t, engine, net, v)
@@ -141,7 +144,7 @@ func testGoldenArchitecture(t *testing.T, file *golden.Vector) {
 	}
 }
 
-func checkCounts(t *testing.T, net *Network, v architectureVector) {
+func checkCounts(t *testing.T, net *Network, v architectureVector, c Config) {
 	var total, classifier, buffers int64
 	for _, p := range net.Parameters() {
 		switch size := int64(elements(p.Shape)); {
@@ -157,13 +160,9 @@ func checkCounts(t *testing.T, net *Network, v architectureVector) {
 	if total != v.counts.Total || classifier != v.counts.Classifier || total-classifier != v.counts.Rest || buffers != v.counts.Buffers {
 		t.Errorf("%d parameters, %d of them in the classifier, %d buffers; want %+v", total, classifier, buffers, v.counts)
 	}
-	large, err := New(v.Method, Config{Classes: 1000, InChannels: v.settings.EvalShape[1]})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cost, err := large.Cost(v.settings.EvalShape[1:]...)
-	if err != nil || cost.Parameters != v.counts.Total1000 {
-		t.Errorf("with 1000 classes %d parameters (%v), want %d", cost.Parameters, err, v.counts.Total1000)
+	c.Classes = 1000
+	if got := cost(t, build(t, v.Method, c), v.settings.EvalShape[1:]...).Parameters; got != v.counts.Total1000 {
+		t.Errorf("with 1000 classes %d parameters, want %d", got, v.counts.Total1000)
 	}
 }
 
@@ -210,17 +209,22 @@ func checkEvaluation(t *testing.T, engine golden.Engine, net *Network, v archite
 			t.Errorf("module %s is not handed out; handed out are %v", name, net.TapNames())
 			continue
 		}
-		if fmt.Sprint(got.Shape().Dimensions) != fmt.Sprint(want.Shape) {
-			t.Errorf("module %s has shape %v, want %v", name, got.Shape().Dimensions, want.Shape)
-			continue
-		}
-		values := golden.ArrayOf(t, got).Data
-		mean, std, highest := moments(values)
-		summary := []float64{mean, std, highest}
-		summary = append(append(summary, values[:len(want.First8)]...), values[len(values)-len(want.Last4):]...)
-		wanted := append(append([]float64{want.Mean, want.Std, want.Max}, want.First8...), want.Last4...)
-		golden.NearPart(t, name+" (mean, std, max, first, last)", summary, wanted, golden.Largest(values), tol)
+		want.check(t, name, got, tol)
 	}
+}
+
+func (want mapSummary) check(t *testing.T, name string, got *tensors.Tensor, tolerance float64) {
+	t.Helper()
+	if fmt.Sprint(got.Shape().Dimensions) != fmt.Sprint(want.Shape) {
+		t.Errorf("module %s has shape %v, want %v", name, got.Shape().Dimensions, want.Shape)
+		return
+	}
+	values := golden.ArrayOf(t, got).Data
+	mean, std, highest := moments(values)
+	summary := []float64{mean, std, highest}
+	summary = append(append(summary, values[:len(want.First8)]...), values[len(values)-len(want.Last4):]...)
+	wanted := append(append([]float64{want.Mean, want.Std, want.Max}, want.First8...), want.Last4...)
+	golden.NearPart(t, name+" (mean, std, max, first, last)", summary, wanted, golden.Largest(values), tolerance)
 }
 
 func moments(values []float64) (mean, std, highest float64) {
@@ -331,17 +335,7 @@ var gainRule = regexp.MustCompile(`k=([\d.]*\d) for the other`)
 
 // testGoldenParameters checks names, shapes and order of every parameter and buffer, and that fill is the files' formula.
 func testGoldenParameters(t *testing.T, v *golden.Vector) {
-	type entry struct {
-		Name  string
-		Shape []int
-	}
-	var architectures map[string]struct {
-		Parameters, Buffers []entry
-		Fill                map[string]struct {
-			First4 []float64
-			Last   float64
-		} `json:"sample_fill"`
-	}
+	var architectures map[string]parameterList
 	v.Section(t, "architectures", &architectures)
 	gain := 4.0
 	if m := gainRule.FindStringSubmatch(v.About); m != nil {
@@ -351,40 +345,85 @@ func testGoldenParameters(t *testing.T, v *golden.Vector) {
 		t.Run(name, func(t *testing.T) {
 			skipUnbuilt(t, name)
 			last := want.Parameters[len(want.Parameters)-1] // the classifier's bias
-			net, err := New(name, Config{Classes: last.Shape[0], InChannels: want.Parameters[0].Shape[1]})
-			if err != nil {
-				t.Fatal(err)
+			names := make([]string, len(want.Parameters))
+			for i, p := range want.Parameters {
+				names[i] = p.Name
 			}
-			var parameters, buffers []entry
-			for _, p := range net.Parameters() {
-				if p.Trainable {
-					parameters = append(parameters, entry{p.Name, p.Shape})
-					continue
-				}
-				buffers = append(buffers, entry{p.Name, p.Shape})
-				if module, ok := strings.CutSuffix(p.Name, ".running_var"); ok {
-					buffers = append(buffers, entry{module + "." + batchCount, []int{}})
-				}
-			}
-			if got, want := fmt.Sprint(parameters), fmt.Sprint(want.Parameters); got != want {
-				t.Errorf("parameters\n%s\nwant\n%s", got, want)
-			}
-			if got, want := fmt.Sprint(buffers), fmt.Sprint(want.Buffers); got != want {
-				t.Errorf("buffers\n%s\nwant\n%s", got, want)
-			}
+			net := build(t, name, Config{Classes: last.Shape[0], InChannels: want.Parameters[0].Shape[1], Blocks: blocksIn(names)})
 			own := gain
 			if m := regexp.MustCompile(`k=([\d.]+) for ` + name + `\b`).FindStringSubmatch(v.About); m != nil {
 				own, _ = strconv.ParseFloat(m[1], 64)
 			}
-			for _, p := range net.Parameters() {
-				sample, ok := want.Fill[p.Name]
-				if !ok {
-					continue
-				}
-				values := fill(p.Name, p.Shape, own).Data
-				got := append(slices.Clone(values[:len(sample.First4)]), values[len(values)-1])
-				golden.NearPart(t, p.Name, got, append(sample.First4, sample.Last), 1, 1e-9)
-			}
+			want.check(t, net, own)
 		})
 	}
+}
+
+// parameterList is what the files list of one architecture.
+type parameterList struct {
+	Parameters, Buffers []parameterEntry
+	Fill                map[string]struct {
+		First4 []float64
+		Last   float64
+	} `json:"sample_fill"`
+}
+
+type parameterEntry struct {
+	Name  string
+	Shape []int
+}
+
+// check compares with the network's, and fill with the samples.
+func (want parameterList) check(t *testing.T, net *Network, gain float64) {
+	t.Helper()
+	var parameters, buffers []parameterEntry
+	for _, p := range net.Parameters() {
+		if p.Trainable {
+			parameters = append(parameters, parameterEntry{p.Name, p.Shape})
+			continue
+		}
+		buffers = append(buffers, parameterEntry{p.Name, p.Shape})
+		if module, ok := strings.CutSuffix(p.Name, ".running_var"); ok {
+			buffers = append(buffers, parameterEntry{module + "." + batchCount, []int{}})
+		}
+	}
+	if got, want := fmt.Sprint(parameters), fmt.Sprint(want.Parameters); got != want {
+		t.Errorf("parameters\n%s\nwant\n%s", got, want)
+	}
+	if got, want := fmt.Sprint(buffers), fmt.Sprint(want.Buffers); got != want {
+		t.Errorf("buffers\n%s\nwant\n%s", got, want)
+	}
+	for _, p := range net.Parameters() {
+		sample, ok := want.Fill[p.Name]
+		if !ok {
+			continue
+		}
+		values := fill(p.Name, p.Shape, gain).Data
+		got := append(slices.Clone(values[:len(sample.First4)]), values[len(values)-1])
+		golden.NearPart(t, p.Name, got, append(sample.First4, sample.Last), 1, 1e-9)
+	}
+}
+
+var blockName = regexp.MustCompile(`denseblock(\d+)\.denselayer(\d+)\.|^layer(\d+)\.(\d+)\..*conv3`)
+
+// blocksIn counts the blocks of each stage of a DenseNet or a ResNet of bottlenecks by its parameters' names; nil for the
+// other architectures.
+func blocksIn(names []string) []int {
+	var blocks []int
+	for _, name := range names {
+		m := blockName.FindStringSubmatch(name)
+		if m == nil {
+			continue
+		}
+		stage, _ := strconv.Atoi(m[1] + m[3])
+		last, _ := strconv.Atoi(m[2] + m[4])
+		if m[4] != "" {
+			last++ // ResNets count from 0
+		}
+		for len(blocks) < stage {
+			blocks = append(blocks, 0)
+		}
+		blocks[stage-1] = max(blocks[stage-1], last)
+	}
+	return blocks
 }

@@ -27,6 +27,8 @@ const (
 	InitNormal002 Init = "normal 0.02"
 	// InitNormal1e6 is timm's choice for the class token: N(0, 10⁻¹²), nearly nothing.
 	InitNormal1e6 Init = "normal 1e-6"
+	// InitNormalFanIn is CLIP's choice for the attention pool: N(0, 1/fan_in), the bias as InitUniform's.
+	InitNormalFanIn Init = "normal fan_in"
 
 	initOnes        Init = "ones"
 	initZeros       Init = "zeros"
@@ -35,7 +37,7 @@ const (
 
 // biasOf returns how the bias of a weight that starts with the given Init starts.
 func biasOf(weight Init) Init {
-	if weight == InitUniform {
+	if weight == InitUniform || weight == InitNormalFanIn {
 		return initUniformBias
 	}
 	return initZeros
@@ -68,6 +70,9 @@ func (p Parameter) draw(seed uint64) []float32 {
 		next = func() float64 { return std * rng.NormFloat64() }
 	case InitKaimingFanIn:
 		std := math.Sqrt(2 / float64(elements(p.Shape[1:])))
+		next = func() float64 { return std * rng.NormFloat64() }
+	case InitNormalFanIn:
+		std := math.Sqrt(1 / float64(elements(p.Shape[1:])))
 		next = func() float64 { return std * rng.NormFloat64() }
 	case InitNormal001:
 		next = func() float64 { return 0.01 * rng.NormFloat64() }

@@ -283,7 +283,7 @@ func (e *onnxEmitter) layer(layer Layer) {
 	case Map:
 		e.mapOfTokens(layer, in, out)
 	case TokenMean:
-		e.node("ReduceMean", layer.Name, in, out, intsAttribute("axes", 1), intAttribute("keepdims", 0))
+		e.node("ReduceMean", layer.Name, in, out, intsAttribute("axes", 1), boolAttribute("keepdims", op.Keep))
 	case Flatten:
 		e.node("Flatten", layer.Name, in, out, intAttribute("axis", 1))
 	default:
@@ -419,6 +419,13 @@ func windowAttributes(height, width, stride, padding int) []*protos.AttributePro
 
 func intAttribute(name string, value int) *protos.AttributeProto {
 	return &protos.AttributeProto{Name: name, Type: protos.AttributeProto_INT, I: int64(value)}
+}
+
+func boolAttribute(name string, value bool) *protos.AttributeProto {
+	if value {
+		return intAttribute(name, 1)
+	}
+	return intAttribute(name, 0)
 }
 
 func intsAttribute(name string, values ...int) *protos.AttributeProto {

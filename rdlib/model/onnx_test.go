@@ -70,8 +70,16 @@ func TestExportEqualsForward(t *testing.T) {
 		}
 	}
 	rows = append(rows, row{build(t, "mobilenet", Config{Classes: 3, Width: 0.25, InChannels: 1, Dropout: 0.3}), []int{2, 1, 40, 32}})
-	names := []string{ONNXLogits, ONNXProbabilities, ONNXFeatureMap, ONNXPooled}
+	rows = append(rows,
+		row{build(t, "densenet121", Config{Classes: 3, Width: 0.25}), []int{2, 3, 32, 32}},
+		row{build(t, "densenet121", Config{Classes: 2, Width: 0.5, InChannels: 1, Blocks: []int{2, 1, 3}}), []int{1, 1, 33, 47}},
+		row{build(t, "resnet50", Config{Classes: 2, Width: 0.25}), []int{2, 3, 48, 32}},
+		row{build(t, "resnet50", Config{Classes: 4, Width: 0.3, Blocks: []int{1, 2, 1}}), []int{3, 3, 47, 33}},
+		row{build(t, "clip_resnet50", Config{Classes: 3, Width: 0.25, Blocks: []int{1, 1, 1, 1}, Transformer: Transformer{Height: 64}}), []int{2, 3, 64, 64}},
+		row{build(t, "clip_resnet50", Config{Classes: 2, Width: 0.1, InChannels: 1, Blocks: []int{2, 1}, Transformer: Transformer{Height: 40, Width: 27}, Attention: AttentionPool{Heads: 4, Out: 5}}), []int{3, 1, 40, 27}},
+	)
 	for _, r := range rows {
+		names := append([]string{ONNXLogits, ONNXProbabilities, ONNXFeatureMap, ONNXPooled}, r.net.ONNXStages()...)
 		t.Run(fmt.Sprintf("%s %v", r.net.Name(), r.shape), func(t *testing.T) {
 			w := settled(r.net, 9)
 			data, err := r.net.ONNX(w, ONNXOptions{Sample: r.shape[1:], Outputs: names})
@@ -81,7 +89,8 @@ func TestExportEqualsForward(t *testing.T) {
 			x := noise(8, r.shape...)
 			got := exported(t, data, names, x, r.shape)
 			want, _, err := forward(t, backend, r.net, w, false, x, r.shape, func(o Outputs) []*graph.Node {
-				return []*graph.Node{o.Logits, graph.Softmax(o.Logits, -1), o.FeatureMap, o.Pooled}
+				nodes := []*graph.Node{o.Logits, graph.Softmax(o.Logits, -1), o.FeatureMap, o.Pooled}
+				return append(nodes, o.Stages[:len(names)-len(nodes)]...)
 			})
 			if err != nil {
 				t.Fatal(err)

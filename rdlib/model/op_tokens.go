@@ -16,20 +16,29 @@ type Tokens struct{}
 // Map undoes Tokens: [Height·Width, channels] → [channels, Height, Width].
 type Map struct{ Height, Width int }
 
-// TokenMean is the mean over the tokens: [tokens, features] → [features].
-type TokenMean struct{}
+// TokenMean is the mean over the tokens: [tokens, features] → [features], or with Keep a single token [1, features].
+type TokenMean struct{ Keep bool }
 
 // Learned is a row of tokens that are parameters, the same for every sample: [Count, Features]. Its parameter is named
 // as the layer and has the shape [1, Count, Features].
 type Learned struct {
 	Count, Features int
 	Init            Init
+	Rank2           bool // the parameter has the shape [Count, Features]
 }
 
 // Features returns the width of tokens or of a vector; 0 after a mistake.
 func (b *Builder) Features(x Value) int {
 	if shape := b.Shape(x); len(shape) > 0 {
 		return shape[len(shape)-1]
+	}
+	return 0
+}
+
+// tokenCount returns the number of tokens; 0 after a mistake.
+func (b *Builder) tokenCount(x Value) int {
+	if shape := b.Shape(x); len(shape) == 2 {
+		return shape[0]
 	}
 	return 0
 }
@@ -44,6 +53,11 @@ func (b *Builder) Map(name string, x Value, height, width int) Value {
 
 // TokenMean appends the mean over the tokens.
 func (b *Builder) TokenMean(name string, x Value) Value { return b.add(name, TokenMean{}, 1, x)[0] }
+
+// MeanToken appends the mean over the tokens as a token.
+func (b *Builder) MeanToken(name string, x Value) Value {
+	return b.add(name, TokenMean{Keep: true}, 1, x)[0]
+}
 
 // Learned appends tokens that are parameters.
 func (b *Builder) Learned(name string, l Learned) Value { return b.add(name, l, 1, b.Input())[0] }
@@ -68,9 +82,12 @@ func (m Map) shapes(in [][]int) ([][]int, error) {
 }
 func (Map) parameters([][]int) []Parameter { return nil }
 
-func (TokenMean) shapes(in [][]int) ([][]int, error) {
+func (m TokenMean) shapes(in [][]int) ([][]int, error) {
 	if len(in[0]) != 2 {
 		return nil, fmt.Errorf("takes tokens [tokens, features], not %v", in[0])
+	}
+	if m.Keep {
+		return [][]int{{1, in[0][1]}}, nil
 	}
 	return [][]int{in[0][1:]}, nil
 }
@@ -83,7 +100,11 @@ func (l Learned) shapes([][]int) ([][]int, error) {
 	return [][]int{{l.Count, l.Features}}, nil
 }
 func (l Learned) parameters([][]int) []Parameter {
-	return []Parameter{{Shape: []int{1, l.Count, l.Features}, Trainable: true, init: l.Init}}
+	shape := []int{1, l.Count, l.Features}
+	if l.Rank2 {
+		shape = shape[1:]
+	}
+	return []Parameter{{Shape: shape, Trainable: true, init: l.Init}}
 }
 
 // featuresOf returns the width of tokens or of a vector.
@@ -92,6 +113,14 @@ func featuresOf(shape []int) (int, error) {
 		return 0, fmt.Errorf("takes tokens [tokens, features] or vectors, not %v", shape)
 	}
 	return shape[len(shape)-1], nil
+}
+
+// mean is over axis 1, [batch, tokens, features].
+func (m TokenMean) mean(x *graph.Node) *graph.Node {
+	if m.Keep {
+		return graph.ReduceAndKeep(x, graph.ReduceMean, 1)
+	}
+	return graph.ReduceMean(x, 1)
 }
 
 // tokensOfMap turns [batch, channels, height, width] into [batch, height·width, channels].
@@ -139,8 +168,8 @@ func (e *onnxEmitter) mapOfTokens(layer Layer, in, out []string) {
 
 // learned declares the parameter. It has no batch axis to speak of: addition repeats it by itself, and concat explicitly.
 func (e *onnxEmitter) learned(layer Layer) {
-	p := layer.Parameters[0]
-	e.passOn(layer.Outputs[0], e.floats(p.Name, p.Shape, e.weights[p.Name].Data))
+	p, op := layer.Parameters[0], layer.Op.(Learned)
+	e.passOn(layer.Outputs[0], e.floats(p.Name, []int{1, op.Count, op.Features}, e.weights[p.Name].Data))
 	e.unbatched[layer.Outputs[0]] = true
 }
 

@@ -28,6 +28,7 @@ type Conv struct {
 type BatchNorm struct {
 	Eps      float64 // added to the variance
 	Momentum float64 // weight of the batch in the running statistics: running ← (1−momentum)·running + momentum·batch
+	Init     Init    // how the weight starts; "" means at 1
 }
 
 // ReLU is max(x, 0).
@@ -111,10 +112,13 @@ func (b BatchNorm) shapes(in [][]int) ([][]int, error) {
 	return in, nil
 }
 
-func (BatchNorm) parameters(in [][]int) []Parameter {
-	shape := in[0][:1]
+func (b BatchNorm) parameters(in [][]int) []Parameter {
+	shape, weight := in[0][:1], b.Init
+	if weight == "" {
+		weight = initOnes
+	}
 	return []Parameter{
-		{Name: "weight", Shape: shape, Trainable: true, init: initOnes},
+		{Name: "weight", Shape: shape, Trainable: true, init: weight},
 		{Name: "bias", Shape: shape, Trainable: true, init: initZeros},
 		{Name: "running_mean", Shape: shape, init: initZeros},
 		{Name: "running_var", Shape: shape, init: initOnes},

@@ -47,9 +47,14 @@ func (b *Builder) bottleneck(x Value, width, stride int) Value {
 	y := convBNReLU(b, "conv1", "bn1", "relu1", x, Conv{Out: width, Kernel: 1})
 	y = convBNReLU(b, "conv2", "bn2", "relu2", y, Conv{Out: width, Kernel: 3, Stride: stride, Padding: 1})
 	y = b.Conv("conv3", y, Conv{Out: 4 * width, Kernel: 1})
-	y = b.BatchNorm("bn3", y)
-	if stride != 1 || b.Channels(x) != 4*width {
-		x = b.Conv("downsample.0", x, Conv{Out: 4 * width, Kernel: 1, Stride: stride})
+	return b.joinIdentity(x, b.BatchNorm("bn3", y), stride)
+}
+
+// joinIdentity appends max(x + y, 0); x becomes a 1×1 convolution with batch normalisation first where the stride or the
+// channels change.
+func (b *Builder) joinIdentity(x, y Value, stride int) Value {
+	if stride != 1 || b.Channels(x) != b.Channels(y) {
+		x = b.Conv("downsample.0", x, Conv{Out: b.Channels(y), Kernel: 1, Stride: stride})
 		x = b.BatchNorm("downsample.1", x)
 	}
 	y = b.Add("add", y, x)

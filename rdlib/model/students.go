@@ -10,7 +10,7 @@ import (
 )
 
 // Config are the choices an architecture leaves to its user. The input's height and width are among them for
-// transformers only: every other architecture takes any size.
+// transformers and CLIP's ResNet only, in Transformer: every other architecture takes any size.
 type Config struct {
 	Classes    int     // outputs of the classifier, at least 1
 	Width      float64 // width multiplier, in (0, 8]; 0 means 1
@@ -20,8 +20,9 @@ type Config struct {
 	// positive rate draws from the GoMLX store's random state, which the caller seeds (model.Store.SetRNGStateFromSeed)
 	// and which a checkpoint of the store's variables holds.
 	Dropout     float64
-	Blocks      []int       `json:",omitempty"` // layers of each stage, of DenseNet and ResNet-50; nil: the architecture's
-	Transformer Transformer // vision transformers' own; the other architectures have none of them
+	Blocks      []int         `json:",omitempty"` // layers of each stage, of DenseNet and the ResNet-50s; nil: the architecture's
+	Transformer Transformer   // vision transformers' own; the other architectures have none of them, but CLIP's ResNet Height and Width
+	Attention   AttentionPool `json:",omitzero"` // of CLIP's ResNet
 }
 
 // maxWidth bounds the width multiplier: beyond it a slip of the keyboard would ask for gigabytes.

@@ -6,6 +6,7 @@ import "slices"
 var teachers = []architecture{
 	{"densenet121", nil, DenseNet121},
 	{"resnet50", nil, ResNet50},
+	{"clip_resnet50", nil, CLIPResNet50},
 	{"vit", []alias{{"vit_tiny_patch16_224", 0.25}, {"vit_small_patch16_224", 0.5}, {"vit_base_patch16_224", 1}}, ViT},
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
@@ -25,6 +26,12 @@ type Transformer struct {
 	Pool          Pool    // "" means PoolToken
 }
 
+// imageSize is the image's height and width, the defaults filled in.
+func (t Transformer) imageSize() (height, width int) {
+	height = cmp.Or(t.Height, t.Width, 224)
+	return height, cmp.Or(t.Width, height)
+}
+
 // check fills in the defaults; width multiplies the heads, their own width kept, so that 0.25 and 0.5 make ViT-Ti and
 // ViT-S of ViT-B.
 func (t Transformer) check(width float64) (Transformer, error) {
@@ -33,9 +40,7 @@ func (t Transformer) check(width float64) (Transformer, error) {
 			*value = otherwise
 		}
 	}
-	defaults(&t.Height, t.Width)
-	defaults(&t.Height, 224)
-	defaults(&t.Width, t.Height)
+	t.Height, t.Width = t.imageSize()
 	defaults(&t.Patch, 16)
 	defaults(&t.Depth, 12)
 	defaults(&t.Heads, 12)
