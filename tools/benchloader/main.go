@@ -56,6 +56,7 @@ func main() {
 		fail(err)
 	}
 	err = measure(ctx, s, record)
+	record.finish()
 	os.RemoveAll(s.work)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(*out), 0o755)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/load"
+	"github.com/shirou/gopsutil/v4/process"
 
 	"rd/rdlib"
 )
@@ -19,6 +20,8 @@ type record struct {
 	settings settings
 	machine  string
 	load     string // before anything was run
+	others   string // what other processes took meanwhile
+	start    usage
 	backend  string
 	loaders  []loaderRow
 	steps    []stepRow
@@ -44,7 +47,7 @@ type stepRow struct {
 }
 
 func newRecord(s settings) *record {
-	r := &record{settings: s, load: "not known"}
+	r := &record{settings: s, load: "not known", others: "not known", start: readUsage()}
 	name := runtime.GOARCH
 	if info, err := cpu.Info(); err == nil && len(info) > 0 {
 		name = info[0].ModelName
@@ -52,11 +55,45 @@ func newRecord(s settings) *record {
 	r.machine = fmt.Sprintf("%s, %d processors, %s/%s, %s", name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if average, err := load.Avg(); err == nil {
 		r.load = fmt.Sprintf("%.2f, %.2f, %.2f over 1, 5 and 15 minutes", average.Load1, average.Load5, average.Load15)
-		if average.Load1 > 0.2*float64(runtime.NumCPU()) {
-			r.load += ": other work was running"
-		}
 	}
 	return r
+}
+
+// usage is processor time, seconds since some moment.
+type usage struct {
+	all, own float64
+	at       time.Time
+	known    bool
+}
+
+func readUsage() usage {
+	u := usage{at: time.Now()}
+	times, err := cpu.Times(false)
+	if err != nil || len(times) == 0 {
+		return u
+	}
+	self, err := process.NewProcess(int32(os.Getpid()))
+	if err != nil {
+		return u
+	}
+	own, err := self.Times()
+	if err != nil {
+		return u
+	}
+	t := times[0]
+	u.all, u.own, u.known = t.User+t.System+t.Nice+t.Irq+t.Softirq+t.Steal, own.User+own.System, true
+	return u
+}
+
+// finish notes how much of the processors' time went to other processes since newRecord.
+func (r *record) finish() {
+	now := readUsage()
+	if !now.known || !r.start.known {
+		return
+	}
+	available := now.at.Sub(r.start.at).Seconds() * float64(runtime.NumCPU())
+	others := (now.all - r.start.all) - (now.own - r.start.own)
+	r.others = fmt.Sprintf("%.0f %% of the processors' time", 100*max(0, others)/available)
 }
 
 func (r *record) add(student string, size int, feed string, loader float64, alone, fed *rdlib.BenchResult) {
@@ -78,7 +115,8 @@ func (r *record) markdown() string {
 	s := r.settings
 	fmt.Fprintf(&b, `# Does a step wait for its data?
 
-Machine: %s. Backend: %s. %s. Load before the start: %s.
+Machine: %s. Backend: %s. %s. Load before the start: %s. Taken by
+other processes during the measurement: %s.
 Command: `+"`go run ./tools/benchloader%s`"+`.
 
 Images: %d phantoms of %d×%d pixels, as grey PNG and as colour JPEG. "Kept in memory": decoded once and kept, 8 bits a channel, at the
@@ -86,7 +124,7 @@ input size, or up to twice the size where crops are taken from them; that is wha
 1 GiB. "Decoded each time" is what it does with the others; their files are in the system's page cache, or, where it says so, are read
 from the disk. Augmentation is one of the presets of `+"`dataset.Augmentations`"+`.
 
-`, r.machine, r.backend, time.Now().Format("2 January 2006"), r.load, arguments(), 3*s.images, s.pixels, s.pixels)
+`, r.machine, r.backend, time.Now().Format("2 January 2006"), r.load, r.others, arguments(), 3*s.images, s.pixels, s.pixels)
 	fmt.Fprint(&b, "## The loader alone\n\nImages a second, on all processors, with nothing else running.\n\n| input | images | images/s |\n|---|---|---|\n")
 	for _, l := range r.loaders {
 		fmt.Fprintf(&b, "| %d | %s | %.0f |\n", l.size, l.feed, l.rate)
