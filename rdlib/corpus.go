@@ -55,7 +55,7 @@ func (s *Session) corpus(ctx context.Context, dirs []string, target string, seed
 			return nil, err
 		}
 		for _, item := range d.Items {
-			inTarget[item.SHA256] = true
+			inTarget[item.Pixels] = true
 		}
 	}
 	c := &corpus{}
@@ -70,14 +70,14 @@ func (s *Session) corpus(ctx context.Context, dirs []string, target string, seed
 		}}
 		for i, item := range d.Items {
 			switch {
-			case inTarget[item.SHA256]:
+			case inTarget[item.Pixels]:
 				set.InTarget++
 				continue
-			case taken[item.SHA256]:
+			case taken[item.Pixels]:
 				set.Duplicates++
 				continue
 			}
-			taken[item.SHA256] = true
+			taken[item.Pixels] = true
 			image := corpusImage{set: k, item: i, label: first + item.Label}
 			if item.Split == dataset.Test {
 				set.Test++

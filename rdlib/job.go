@@ -28,6 +28,7 @@ const PaperEpochs = 240
 type Options struct {
 	Data     string // folder of images
 	DataName string // name in records; "" takes the folder's
+	Layout   string // how Data is arranged, one of dataset.LayoutNames; "" recognises it
 	Teacher  string // ONNX file; may be "" for methods without one
 
 	Student       string
@@ -106,7 +107,7 @@ func (o Options) resolve() (Options, error) {
 	return o, nil
 }
 
-func (o Options) dataKey() dataKey { return dataKey{o.Data, o.Seeds.Split, o.Strict} }
+func (o Options) dataKey() dataKey { return dataKey{o.Data, o.Layout, o.Seeds.Split, o.Strict} }
 
 // Job is a cell ready to train: checked, resolved, with its key.
 type Job struct {
@@ -170,8 +171,11 @@ func (o Options) Check() error {
 	return err
 }
 
-// checkNames checks student and method, and that the method has the teacher it needs.
+// checkNames checks layout, student and method, and that the method has the teacher it needs.
 func (o Options) checkNames() (distill.Method, error) {
+	if err := dataset.CheckLayout(o.Layout); err != nil {
+		return nil, &UsageError{err}
+	}
 	if _, err := model.New(o.Student, model.Config{Classes: 2, Width: o.Width}); err != nil {
 		return nil, &UsageError{err}
 	}

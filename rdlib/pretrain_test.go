@@ -23,6 +23,9 @@ func tinyPretraining(t *testing.T, objective string) PretrainOptions {
 	if err := phantom.UltrasoundPretrain(dir, phantom.Options{PerClass: 4, Size: 16, Seed: 3}); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Remove(filepath.Join(dir, "captions.csv")); err != nil {
+		t.Fatal(err)
+	}
 	return PretrainOptions{
 		Data: []string{dir}, Name: "tiny", Objective: objective, Architecture: "vit",
 		Network: model.Config{Transformer: model.Transformer{Patch: 8, Dim: 8, Depth: 1, Heads: 2}},

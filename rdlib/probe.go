@@ -170,13 +170,13 @@ func partsOf(d *dataset.Dataset, seed uint64) probeParts {
 	for i, item := range d.Items {
 		if item.Split != dataset.Test {
 			rest = append(rest, i)
-			seen[item.SHA256] = true
+			seen[item.Pixels] = true
 		}
 	}
 	for i, item := range d.Items {
 		if item.Split == dataset.Test {
 			p.test = append(p.test, i)
-			p.clean = append(p.clean, !seen[item.SHA256])
+			p.clean = append(p.clean, !seen[item.Pixels])
 		}
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x70726f6265))

@@ -47,9 +47,9 @@ type Session struct {
 }
 
 type dataKey struct {
-	dir    string
-	seed   uint64
-	strict bool
+	dir, layout string
+	seed        uint64
+	strict      bool
 }
 
 type storeKey struct {
@@ -130,7 +130,7 @@ func (s *Session) dataset(ctx context.Context, key dataKey) (*dataset.Dataset, e
 	if d := s.data[key]; d != nil {
 		return d, nil
 	}
-	d, err := dataset.Open(ctx, key.dir, dataset.Options{Strict: key.strict, SplitSeed: key.seed, Progress: s.bar("checking images", "images")})
+	d, err := dataset.Open(ctx, key.dir, dataset.Options{Layout: key.layout, Strict: key.strict, SplitSeed: key.seed, Progress: s.bar("checking images", "images")})
 	if err != nil {
 		return nil, asInput(err)
 	}

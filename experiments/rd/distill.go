@@ -68,7 +68,8 @@ func (s *sessionFlags) confirm(ctx context.Context, question string) bool {
 // trainingFlags are the options of a cell.
 func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	o.Optimizer = train.DefaultOptimizer()
-	f.StringVar(&o.Data, "data", "", "folder of class folders, with or without train/val/test above (required)")
+	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders (required)")
+	layoutFlag(f, &o.Layout)
 	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required by methods with a teacher)")
 	f.IntVar(&o.Size, "size", 64, "height and width of the student's images")
 	f.IntVar(&o.TeacherSize, "teacher-size", 0, "height and width of the teacher's images (0: its side-car's, else --size)")
@@ -98,6 +99,10 @@ func augmentFlag(f *pflag.FlagSet, field **dataset.Augmentation, when string) {
 		*field = &a
 		return nil
 	})
+}
+
+func layoutFlag(f *pflag.FlagSet, layout *string) {
+	f.StringVar(layout, "layout", "", "how the data are arranged: "+strings.Join(dataset.LayoutNames(), ", ")+" (default: recognised)")
 }
 
 func distillCommand() *cobra.Command {

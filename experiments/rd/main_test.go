@@ -304,6 +304,7 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"features of nothing", []string{"features"}, rdlib.ExitUsage, []string{"--data", "--teacher"}},
 		{"features of garbage", []string{"features", "--data", data, "--teacher", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"augmentation and views", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervised", "--views", "2"}, rdlib.ExitUsage, []string{"--views"}},
+		{"unknown layout", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--layout", "busy"}, rdlib.ExitUsage, []string{"busy", "covid-ct"}},
 		{"unknown profile", []string{"reproduce", "--profile", "quik"}, rdlib.ExitUsage, []string{"quick"}},
 	}
 	for _, c := range cases {

@@ -3,8 +3,6 @@ package dataset
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"path/filepath"
 	"runtime"
 	"sync"
 )
@@ -12,23 +10,21 @@ import (
 // checked is what decoding a file once tells.
 type checked struct {
 	sha256 string // of the bytes; "" when they cannot be read
+	pixels string // PixelHash; "" when they cannot be decoded
 	err    *ImageError
 }
 
 // checkImages decodes every file once. It returns early only when ctx ends.
-func checkImages(ctx context.Context, root string, paths []string, o Options) ([]checked, error) {
+func checkImages(ctx context.Context, s *source, paths []string, o Options) ([]checked, error) {
 	results := make([]checked, len(paths))
 	err := forEach(ctx, len(paths), o.Workers, o.Progress, func(i int) error {
-		_, sha, err := decodeHashed(filepath.Join(root, filepath.FromSlash(paths[i])), o.Limits)
+		img, sha, err := s.decode(paths[i])
 		results[i].sha256 = sha
 		if err != nil {
 			errors.As(err, &results[i].err)
-			results[i].err.Path = paths[i]
-			var where *fs.PathError // names the file again, with its absolute path
-			if errors.As(results[i].err.Cause, &where) {
-				results[i].err.Cause = where.Err
-			}
+			return nil
 		}
+		results[i].pixels = PixelHash(img)
 		return nil
 	})
 	return results, err

@@ -43,7 +43,7 @@ func ContactSheet(d *Dataset, perClass, tile int) (image.Image, error) {
 		top := head + label*(tile+gap)
 		write(class, gap, top+tile/2+4)
 		for k := range min(perClass, len(items)) {
-			img, err := Decode(d.Path(items[k*len(items)/min(perClass, len(items))]), d.limits)
+			img, err := d.Image(items[k*len(items)/min(perClass, len(items))])
 			if err != nil {
 				return nil, err
 			}

@@ -16,10 +16,12 @@ import (
 
 // Item is one image.
 type Item struct {
-	Path   string `json:"path"` // below Root, with forward slashes
+	Path   string `json:"path"` // below Root, with forward slashes; an entry of a zip file as if that were a folder
 	SHA256 string `json:"sha256"`
 	Label  int    `json:"label"` // index into Classes
 	Split  Split  `json:"split"`
+	Pixels string `json:"pixels,omitempty"` // PixelHash; "" when read from a manifest of version 1
+	Group  string `json:"group,omitempty"`  // of images that must stay in one part, such as a patient's; "" is none
 }
 
 // Skipped is an image that was left out because it cannot be used.
@@ -36,7 +38,7 @@ type Dataset struct {
 	Name    string   // of Root's folder
 	Layout  string   // how it is published
 	Phantom *Phantom // not nil: the images are synthetic
-	Classes []string // in natural order of their folder names
+	Classes []string // in the published order, else in natural order of their names
 	Items   []Item   // in natural order of their paths
 	Skipped []Skipped
 	Ignored Ignored
@@ -47,12 +49,15 @@ type Dataset struct {
 	ValFraction  float64
 	// Notes say what a reader of the results should know, such as a class that the test part lacks.
 	Notes []string
+	// ListedTwice are images that a published list names more than once; each is used once.
+	ListedTwice []string
 
-	limits DecodeLimits
+	source *source
 }
 
 // Options of Open. The zero value is a good start.
 type Options struct {
+	Layout       string  // one of LayoutNames; "" recognises it
 	Strict       bool    // unreadable images are an error
 	SplitSeed    uint64  // of parts that are not published
 	TestFraction float64 // of all images, where no test part is published; 0 is 1/5 (train:test 4:1)
@@ -99,7 +104,7 @@ func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := recognise(dir)
+	found, err := recognise(dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +112,10 @@ func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.keepReadable(ctx, found.files, o); err != nil {
+	if err := checkGroups(d.Root, found.files); err != nil {
+		return nil, err
+	}
+	if err := d.keepReadable(ctx, found, o); err != nil {
 		return nil, err
 	}
 	if d.Published, err = assignSplits(d.Items, d.Classes, o); err != nil {
@@ -122,15 +130,15 @@ func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
 
 func newDataset(dir string, found *listing, o Options) (*Dataset, error) {
 	d := &Dataset{
-		Root: found.root, Layout: found.layout, Classes: found.classes, Ignored: found.ignored, Notes: found.notes,
-		SplitSeed: o.SplitSeed, TestFraction: o.TestFraction, ValFraction: o.ValFraction, limits: o.Limits,
+		Root: found.source.root, Layout: found.layout, Classes: slices.Clone(found.classes), Ignored: found.ignored, Notes: found.notes,
+		ListedTwice: found.listedTwice, SplitSeed: o.SplitSeed, TestFraction: o.TestFraction, ValFraction: o.ValFraction, source: found.source,
 	}
 	absolute, err := filepath.Abs(d.Root)
 	if err != nil {
 		return nil, badDataset("%w", err)
 	}
 	d.Name = filepath.Base(absolute)
-	for _, place := range []string{dir, found.root} {
+	for _, place := range []string{dir, d.Root} {
 		if d.Phantom == nil {
 			if d.Phantom, err = readPhantom(place); err != nil {
 				return nil, err
@@ -158,30 +166,38 @@ func readPhantom(dir string) (*Phantom, error) {
 }
 
 // keepReadable checks the files and keeps those that decode.
-func (d *Dataset) keepReadable(ctx context.Context, files []Item, o Options) error {
-	paths := make([]string, len(files))
-	for i, f := range files {
+func (d *Dataset) keepReadable(ctx context.Context, found *listing, o Options) error {
+	paths := make([]string, len(found.files))
+	for i, f := range found.files {
 		paths[i] = f.Path
 	}
-	results, err := checkImages(ctx, d.Root, paths, o)
+	results, err := checkImages(ctx, d.source, paths, o)
 	if err != nil {
 		return err
 	}
-	var bad []error
+	d.Skipped = found.refused
 	for i, result := range results {
 		if result.err != nil {
-			bad = append(bad, result.err)
 			d.Skipped = append(d.Skipped, Skipped{Path: paths[i], Reason: result.err.Error()})
 			continue
 		}
-		item := files[i]
-		item.SHA256 = result.sha256
+		item := found.files[i]
+		item.SHA256, item.Pixels = result.sha256, result.pixels
 		d.Items = append(d.Items, item)
 	}
-	if o.Strict && len(bad) > 0 {
-		return badDataset("%d of the %d images of %s cannot be used:\n%w", len(bad), len(files), d.Root, errors.Join(bad...))
+	if !o.Strict || len(d.Skipped) == 0 {
+		return nil
 	}
-	return nil
+	bad := make([]error, 0, len(d.Skipped))
+	for _, skipped := range found.refused {
+		bad = append(bad, errors.New(skipped.Reason))
+	}
+	for _, result := range results {
+		if result.err != nil {
+			bad = append(bad, result.err)
+		}
+	}
+	return badDataset("%d of the %d images of %s cannot be used:\n%w", len(bad), len(paths)+len(found.refused), d.Root, errors.Join(bad...))
 }
 
 // checkParts refuses a data set whose classes cannot be learnt, and notes those that cannot be tested.
@@ -242,14 +258,22 @@ func (d *Dataset) Counts(part Split) []int {
 	return counts
 }
 
-// Path is where an item lies on this machine.
-func (d *Dataset) Path(item int) string {
-	return filepath.Join(d.Root, filepath.FromSlash(d.Items[item].Path))
+// Path is where an item lies on this machine, for people to read: it may lie in a zip file.
+func (d *Dataset) Path(item int) string { return d.source.place(d.Items[item].Path) }
+
+// decode is source.decode, with errors that say where the item lies.
+func (d *Dataset) decode(item int) (image.Image, string, error) {
+	img, sha, err := d.source.decode(d.Items[item].Path)
+	var failed *ImageError
+	if errors.As(err, &failed) {
+		failed.Path = d.Path(item)
+	}
+	return img, sha, err
 }
 
 // Image decodes an item. A file that was changed after Open is an error.
 func (d *Dataset) Image(item int) (image.Image, error) {
-	img, sha, err := decodeHashed(d.Path(item), d.limits)
+	img, sha, err := d.decode(item)
 	if err == nil && sha != d.Items[item].SHA256 {
 		err = fmt.Errorf("%s was changed since the data set was opened: start again", d.Path(item))
 	}

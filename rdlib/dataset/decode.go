@@ -2,8 +2,6 @@ package dataset
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"image"
@@ -11,8 +9,6 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"io"
-	"io/fs"
-	"os"
 	"strings"
 
 	_ "golang.org/x/image/bmp"
@@ -47,52 +43,11 @@ func (l DecodeLimits) withDefaults() DecodeLimits {
 
 // Decode reads one image file. Every error is an *ImageError. A decoder that panics on damaged input is an error too.
 func Decode(path string, limits DecodeLimits) (image.Image, error) {
-	data, err := readImageFile(path, limits.withDefaults())
+	data, err := readPlainFile(path, limits.withDefaults())
 	if err != nil {
 		return nil, err
 	}
 	return decodeBytes(path, data, limits.withDefaults())
-}
-
-// decodeHashed decodes a file and returns the sha256 of its bytes too, which is known even if decoding fails.
-func decodeHashed(path string, limits DecodeLimits) (img image.Image, hash string, err error) {
-	data, err := readImageFile(path, limits.withDefaults())
-	if err != nil {
-		return nil, "", err
-	}
-	sum := sha256.Sum256(data)
-	img, err = decodeBytes(path, data, limits.withDefaults())
-	return img, hex.EncodeToString(sum[:]), err
-}
-
-// readImageFile reads a plain, non-empty file that is not over the limit.
-func readImageFile(path string, limits DecodeLimits) ([]byte, error) {
-	info, err := os.Stat(path) // before opening: opening a pipe would wait for ever
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &ImageError{path, ErrMissing, nil}
-	}
-	if err != nil {
-		return nil, &ImageError{path, ErrUnreadable, err}
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &ImageError{path, ErrUnreadable, fmt.Errorf("it is no plain file but %v", info.Mode().Type())}
-	}
-	if info.Size() > limits.Bytes {
-		return nil, &ImageError{path, ErrTooLarge, fmt.Errorf("%d bytes, the limit is %d", info.Size(), limits.Bytes)}
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, &ImageError{path, ErrUnreadable, err}
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limits.Bytes))
-	if err != nil {
-		return nil, &ImageError{path, ErrUnreadable, err}
-	}
-	if len(data) == 0 {
-		return nil, &ImageError{path, ErrEmpty, nil}
-	}
-	return data, nil
 }
 
 // decodeBytes decodes an image whose header keeps within the limits.

@@ -13,7 +13,7 @@ func (d *Dataset) Grey(ctx context.Context) (bool, error) {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		img, err := Decode(d.Path(k*len(d.Items)/n), d.limits)
+		img, err := d.Image(k * len(d.Items) / n)
 		if err != nil {
 			return false, err
 		}

@@ -47,27 +47,54 @@ func (g *Ignored) other(path string) {
 
 // listing is what a layout finds in a folder, before any image is opened.
 type listing struct {
-	layout  string
-	root    string // paths are relative to it
-	classes []string
-	files   []Item // Path, Label, and Split where it is published
-	ignored Ignored
-	notes   []string
+	layout      string
+	source      *source // paths are relative to its root
+	classes     []string
+	files       []Item // Path, Label, Group, and Split where it is published
+	ignored     Ignored
+	refused     []Skipped // entries of zip files that must not be read
+	listedTwice []string  // paths
+	notes       []string
 }
 
-// A layout reads a folder published in its way. It returns nil and no error for a folder of another layout.
+// A layout reads a folder published in its way.
 type layout struct {
-	name string
-	read func(dir string) (*listing, error)
+	name  string
+	about string // what the folder holds, on one line
+	// looks is whether a folder is arranged in this way, wholly or with parts missing.
+	looks func(root string, top folder) bool
+	// read lists the images, or returns missingParts, also for a folder of another kind.
+	read func(root string, o Options) (*listing, error)
+	// published is the number of images of the publication, by part ("" where none is published) and class.
+	published map[Split]map[string]int
 }
 
-// layouts are tried in order; the last takes every folder or says what it misses.
+// layouts are tried in order on the folder, and then on those it wraps. The last takes every folder, or says what it
+// misses, and goes into wrapped folders by itself.
 var layouts = []layout{
-	{"class folders", readClassFolders},
+	busi, covidCT, btc, isic2018,
+	{name: "class-folders", about: "[train|val|test/]CLASS/IMAGE", read: readClassFolders},
 }
 
-// recognise finds the layout of a folder.
-func recognise(dir string) (*listing, error) {
+// LayoutNames are the layouts that are known.
+func LayoutNames() []string {
+	var names []string
+	for _, l := range layouts {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+// CheckLayout refuses a name that no layout has; "" stands for recognising it.
+func CheckLayout(name string) error {
+	if name != "" && !slices.Contains(LayoutNames(), name) {
+		return fmt.Errorf("no layout is called %q: there are %s", name, strings.Join(LayoutNames(), ", "))
+	}
+	return nil
+}
+
+// recognise finds the layout of a folder, or reads it in the one that was named.
+func recognise(dir string, o Options) (*listing, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, badDataset("%s does not exist: give the folder that holds the class folders", dir)
@@ -78,20 +105,56 @@ func recognise(dir string) (*listing, error) {
 	if !info.IsDir() {
 		return nil, badDataset("%s is a file: give the folder that holds the class folders", dir)
 	}
-	for _, l := range layouts {
-		found, err := l.read(dir)
-		if err != nil {
-			return nil, err
-		}
-		if found == nil {
-			continue
-		}
-		found.layout = l.name
-		slices.SortStableFunc(found.files, func(a, b Item) int { return CompareNatural(a.Path, b.Path) })
-		return found, nil
+	l, root, err := choose(dir, o.Layout)
+	if err != nil {
+		return nil, err
 	}
-	return nil, badDataset("%s has none of the known layouts", dir)
+	found, err := l.read(root, o)
+	var missing missingParts
+	if errors.As(err, &missing) {
+		return nil, badDataset("%s lacks %s of the layout %s, %s: add what is missing, or give another --layout", root, strings.Join(missing, ", "), l.name, l.about)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found.layout = l.name
+	slices.SortStableFunc(found.files, func(a, b Item) int { return CompareNatural(a.Path, b.Path) })
+	return found, nil
 }
+
+// choose finds the layout, and the folder that is arranged so: dir, or one it wraps.
+func choose(dir, name string) (layout, string, error) {
+	if err := CheckLayout(name); err != nil {
+		return layout{}, "", badDataset("%w", err)
+	}
+	root := dir
+	for range maxWrapping + 1 {
+		top, err := readFolder(root)
+		if err != nil {
+			return layout{}, "", err
+		}
+		for _, l := range layouts {
+			if l.looks != nil && (name == "" || name == l.name) && l.looks(root, top) {
+				return l, root, nil
+			}
+		}
+		if len(top.dirs) != 1 {
+			break
+		}
+		root = filepath.Join(root, top.dirs[0])
+	}
+	for _, l := range layouts {
+		if name == l.name {
+			return l, dir, nil
+		}
+	}
+	return layouts[len(layouts)-1], dir, nil
+}
+
+// missingParts are the files and folders that a layout has and a folder lacks.
+type missingParts []string
+
+func (m missingParts) Error() string { return "lacks " + strings.Join(m, ", ") }
 
 // folder is one directory's content, in natural order.
 type folder struct {
@@ -110,7 +173,7 @@ func readFolder(dir string) (folder, error) {
 	var f folder
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, ".") || name == "__MACOSX" {
+		if isHiddenName(name) {
 			f.hidden++
 			continue
 		}
@@ -130,6 +193,41 @@ func readFolder(dir string) (folder, error) {
 	slices.SortFunc(f.files, CompareNatural)
 	return f, nil
 }
+
+// without lists, as paths below prefix, the folders among names that f lacks.
+func (f folder) without(prefix string, names []string) missingParts {
+	var missing missingParts
+	for _, name := range names {
+		if !slices.Contains(f.dirs, name) {
+			missing = append(missing, prefix+name)
+		}
+	}
+	return missing
+}
+
+// leaveOut counts what lies in a folder, whose path below the root is prefix, beside the sub-folders that are read.
+func (l *listing) leaveOut(prefix string, f folder, read []string) {
+	l.ignored.Hidden += f.hidden
+	for _, name := range f.files {
+		l.ignored.other(prefix + name)
+	}
+	for _, name := range f.dirs {
+		if !slices.Contains(read, name) {
+			l.ignored.other(prefix + name + "/")
+		}
+	}
+}
+
+// countOf is a number and a noun, "1 image" or "2 images".
+func countOf(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// isHiddenName is whether a file or folder is the system's own.
+func isHiddenName(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
 
 var imageExtensions = []string{".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"}
 

@@ -18,7 +18,7 @@ const maxWrapping = 2
 
 // readClassFolders reads DIR/CLASS/IMAGE and DIR/PART/CLASS/IMAGE, PART being one of splitFolders, also when DIR holds
 // nothing but one folder that is arranged so.
-func readClassFolders(dir string) (*listing, error) {
+func readClassFolders(dir string, o Options) (*listing, error) {
 	given := dir
 	for range maxWrapping + 1 {
 		top, err := readFolder(dir)
@@ -30,9 +30,9 @@ func readClassFolders(dir string) (*listing, error) {
 			return nil, err
 		}
 		if len(parts) > 0 {
-			return readParts(dir, top, parts, others)
+			return readParts(dir, top, parts, others, o)
 		}
-		l := &listing{root: dir}
+		l := &listing{source: newSource(dir, o.Limits)}
 		if err := l.addClasses("", top.dirs, ""); err != nil {
 			return nil, err
 		}
@@ -99,8 +99,8 @@ func partFolders(dir string, top folder) (parts map[Split]string, others []strin
 	return parts, others, nil
 }
 
-func readParts(dir string, top folder, parts map[Split]string, others []string) (*listing, error) {
-	l := &listing{root: dir}
+func readParts(dir string, top folder, parts map[Split]string, others []string, o Options) (*listing, error) {
+	l := &listing{source: newSource(dir, o.Limits)}
 	l.ignored.Hidden += top.hidden
 	for _, name := range top.files {
 		l.ignored.other(name)
@@ -140,7 +140,7 @@ func readParts(dir string, top folder, parts map[Split]string, others []string) 
 func (l *listing) addClasses(part string, classes []string, split Split) error {
 	for _, class := range classes {
 		rel := strings.TrimPrefix(part+"/"+class, "/")
-		f, err := readFolder(filepath.Join(l.root, filepath.FromSlash(rel)))
+		f, err := readFolder(l.source.place(rel))
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (l *listing) addClasses(part string, classes []string, split Split) error {
 // check refuses a listing that nothing can be learnt from.
 func (l *listing) check() error {
 	if len(l.classes) == 1 {
-		return badDataset("%s has only the class %q: a second class folder is needed", l.root, l.classes[0])
+		return badDataset("%s has only the class %q: a second class folder is needed", l.source.root, l.classes[0])
 	}
 	var parts []Split
 	for _, part := range []Split{"", Train} {
@@ -167,11 +167,11 @@ func (l *listing) check() error {
 		}
 	}
 	if len(parts) == 0 {
-		return badDataset("%s has no image in its training part", l.root)
+		return badDataset("%s has no image in its training part", l.source.root)
 	}
 	for label, class := range l.classes {
 		if !slices.ContainsFunc(l.files, func(i Item) bool { return i.Label == label && i.Split == parts[0] }) {
-			return badDataset("class folder %q of %s holds no images (%s): add some directly into it, or remove it", class, l.root, strings.Join(imageExtensions, " "))
+			return badDataset("class folder %q of %s holds no images (%s): add some directly into it, or remove it", class, l.source.root, strings.Join(imageExtensions, " "))
 		}
 	}
 	return nil

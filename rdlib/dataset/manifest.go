@@ -16,8 +16,9 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// ManifestVersion is the version of the manifest's layout.
-const ManifestVersion = 1
+// ManifestVersion is the version of the manifest's layout. Version 1, which is still read, has neither groups nor hashes of
+// the pixels.
+const ManifestVersion = 2
 
 // Manifest is a data set without its pixels: enough to check and to repeat a split on another machine.
 type Manifest struct {
@@ -34,18 +35,30 @@ type Manifest struct {
 	Skipped      []Skipped `json:"skipped,omitempty"`
 	Ignored      Ignored   `json:"ignored"`
 	Notes        []string  `json:"notes,omitempty"`
+	ListedTwice  []string  `json:"listed_twice,omitempty"`
 	SHA256       string    `json:"sha256"` // Hash of the data set
 }
 
-// Hash is the sha256 of what the images are and how they are split: class names, and each image's path, bytes, label and
-// part. It does not depend on where the folder lies, nor on how the split was found.
+// Hash is the sha256 of what the images are and how they are split: class names, and each image's path, bytes, label,
+// part and group. It does not depend on where the folder lies, nor on how the split was found.
 func (d *Dataset) Hash() string {
+	type hashed struct {
+		Path   string `json:"path"`
+		SHA256 string `json:"sha256"`
+		Label  int    `json:"label"`
+		Split  Split  `json:"split"`
+		Group  string `json:"group,omitempty"`
+	}
+	items := make([]hashed, len(d.Items))
+	for i, item := range d.Items {
+		items[i] = hashed{item.Path, item.SHA256, item.Label, item.Split, item.Group}
+	}
 	canonical, err := json.Marshal(struct {
-		Version int      `json:"version"`
+		Version int      `json:"version"` // of what is hashed, which all records' keys rest on
 		Phantom bool     `json:"phantom"`
 		Classes []string `json:"classes"`
-		Items   []Item   `json:"items"`
-	}{ManifestVersion, d.Phantom != nil, d.Classes, d.Items})
+		Items   []hashed `json:"items"`
+	}{1, d.Phantom != nil, d.Classes, items})
 	if err != nil {
 		panic(err) // strings and numbers always encode
 	}
@@ -58,7 +71,7 @@ func (d *Dataset) Manifest() *Manifest {
 	return &Manifest{
 		Version: ManifestVersion, Name: d.Name, Layout: d.Layout, Phantom: d.Phantom, Classes: d.Classes, Published: d.Published,
 		SplitSeed: d.SplitSeed, TestFraction: d.TestFraction, ValFraction: d.ValFraction, Items: d.Items, Skipped: d.Skipped,
-		Ignored: d.Ignored, Notes: d.Notes, SHA256: d.Hash(),
+		Ignored: d.Ignored, Notes: d.Notes, ListedTwice: d.ListedTwice, SHA256: d.Hash(),
 	}
 }
 
@@ -91,8 +104,8 @@ func ReadManifest(path string) (*Manifest, error) {
 }
 
 func (m *Manifest) validate() error {
-	if m.Version != ManifestVersion {
-		return fmt.Errorf("version %d is not %d", m.Version, ManifestVersion)
+	if m.Version < 1 || m.Version > ManifestVersion {
+		return fmt.Errorf("version %d is none of 1 to %d", m.Version, ManifestVersion)
 	}
 	if len(m.Classes) < 2 {
 		return fmt.Errorf("it names %d classes", len(m.Classes))
@@ -121,6 +134,7 @@ func (m *Manifest) dataset() *Dataset {
 	return &Dataset{
 		Name: m.Name, Layout: m.Layout, Phantom: m.Phantom, Classes: m.Classes, Published: m.Published, SplitSeed: m.SplitSeed,
 		TestFraction: m.TestFraction, ValFraction: m.ValFraction, Items: m.Items, Skipped: m.Skipped, Ignored: m.Ignored, Notes: m.Notes,
+		ListedTwice: m.ListedTwice,
 	}
 }
 
@@ -133,10 +147,10 @@ func OpenManifest(ctx context.Context, dir, manifest string, o Options) (*Datase
 		return nil, err
 	}
 	d := m.dataset()
-	d.limits = o.Limits
 	if d.Root, err = manifestRoot(dir, m.Items); err != nil {
 		return nil, err
 	}
+	d.source = newSource(d.Root, o.Limits)
 	phantom, err := readPhantom(d.Root)
 	if err != nil {
 		return nil, err
@@ -148,7 +162,7 @@ func OpenManifest(ctx context.Context, dir, manifest string, o Options) (*Datase
 	for i, item := range d.Items {
 		paths[i] = item.Path
 	}
-	results, err := checkImages(ctx, d.Root, paths, o)
+	results, err := checkImages(ctx, d.source, paths, o)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +173,8 @@ func OpenManifest(ctx context.Context, dir, manifest string, o Options) (*Datase
 			differ = append(differ, result.err.Error())
 		case result.sha256 != d.Items[i].SHA256:
 			differ = append(differ, fmt.Sprintf("%s is not the file the manifest lists: restore it, or write a new manifest", paths[i]))
+		default:
+			d.Items[i].Pixels = result.pixels
 		}
 	}
 	if len(differ) > 0 {
@@ -180,7 +196,8 @@ func manifestRoot(dir string, items []Item) (string, error) {
 			return "", err
 		}
 		for _, item := range items {
-			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(item.Path))); err == nil {
+			first, _ := splitZip(item.Path)
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(first))); err == nil {
 				return root, nil
 			}
 		}

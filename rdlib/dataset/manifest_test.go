@@ -88,3 +88,22 @@ func TestReadManifestRefusesNonsense(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Manifests of version 1 know neither groups nor pixels.
+func TestOldManifestsAreRead(t *testing.T) {
+	dir := folderOf(t, map[string]int{"a": 9, "b": 8})
+	d := open(t, dir, Options{})
+	m := d.Manifest()
+	m.Version, m.Items = 1, append([]Item(nil), m.Items...)
+	for i := range m.Items {
+		m.Items[i].Pixels = ""
+	}
+	data, err := json.Marshal(m)
+	if err != nil || strings.Contains(string(data), "pixels") {
+		t.Fatal(err)
+	}
+	again, err := OpenManifest(context.Background(), dir, writeFile(t, filepath.Join(t.TempDir(), "old.json"), data), Options{})
+	if err != nil || again.Hash() != d.Hash() || !reflect.DeepEqual(again.Items, d.Items) {
+		t.Errorf("%v", err)
+	}
+}

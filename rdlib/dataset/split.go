@@ -62,3 +62,20 @@ func assignSplits(items []Item, classes []string, o Options) (published []Split,
 	}
 	return published, nil
 }
+
+// checkGroups refuses a published split that has images of one group in more than one part.
+func checkGroups(root string, items []Item) error {
+	first := map[string]Item{}
+	for _, item := range items {
+		if item.Group == "" || item.Split == "" {
+			continue
+		}
+		before, seen := first[item.Group]
+		if !seen {
+			first[item.Group] = item
+		} else if before.Split != item.Split {
+			return badDataset("group %q of %s is on both sides of the published split: %s is in %s and %s in %s: move one, or leave the split out", item.Group, root, before.Path, before.Split, item.Path, item.Split)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,371 @@
+package dataset
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// entry is a file of a zip archive to be made.
+type entry struct {
+	name string
+	data []byte
+	mode fs.FileMode
+}
+
+func zipOf(t testing.TB, entries ...entry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, e := range entries {
+		head := &zip.FileHeader{Name: e.name, Method: zip.Deflate}
+		if e.mode != 0 {
+			head.SetMode(e.mode)
+		}
+		body, err := w.CreateHeader(head)
+		if err == nil {
+			_, err = body.Write(e.data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// write puts files into a new folder; names that end in "/" are folders.
+func write(t testing.TB, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range files {
+		if strings.HasSuffix(name, "/") {
+			if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, name), data)
+	}
+	return dir
+}
+
+// tinyBUSI … are the smallest folders of each published layout that can be split.
+
+func tinyBUSI(t testing.TB) map[string][]byte {
+	files := map[string][]byte{}
+	for label, class := range busiClasses {
+		for i := range 3 {
+			files[fmt.Sprintf("Dataset_BUSI_with_GT/%s/%s (%d).png", class, class, i+1)] = greyPNG(t, 10*label+i)
+			files[fmt.Sprintf("Dataset_BUSI_with_GT/%s/%s (%d)_mask.png", class, class, i+1)] = greyPNG(t, 200)
+		}
+	}
+	return files
+}
+
+func tinyCovidCT(t testing.TB) map[string][]byte {
+	return map[string][]byte{
+		"Images-processed/CT_COVID.zip": zipOf(t, entry{name: "CT_COVID/", mode: fs.ModeDir | 0o755}, entry{name: "CT_COVID/a b-12%0.png", data: greyPNG(t, 1)},
+			entry{name: "CT_COVID/c.png", data: greyPNG(t, 2)}, entry{name: "CT_COVID/d.png", data: greyPNG(t, 3)}, entry{name: "__MACOSX/CT_COVID/._c.png", data: []byte("x")}),
+		"Images-processed/CT_NonCOVID.zip": zipOf(t, entry{name: "1.jpg", data: greyPNG(t, 4)}, entry{name: "2%1.jpg", data: greyPNG(t, 5)},
+			entry{name: "1.png", data: greyPNG(t, 6)}, entry{name: "unlisted.png", data: greyPNG(t, 7)}),
+		"Data-split/COVID/trainCT_COVID.txt":       []byte("\ufeffa b-12%0.png\r\n"),
+		"Data-split/COVID/valCT_COVID.txt":         []byte("c.png"),
+		"Data-split/COVID/testCT_COVID.txt":        []byte("d.png \n\n d.png\n"),
+		"Data-split/NonCOVID/trainCT_NonCOVID.txt": []byte("1.jpg\n"),
+		"Data-split/NonCOVID/valCT_NonCOVID.txt":   []byte("2%1.jpg\n"),
+		"Data-split/NonCOVID/testCT_NonCOVID.txt":  []byte("1.png\n"),
+	}
+}
+
+func tinyParts(t testing.TB, parts, classes []string) map[string][]byte {
+	files := map[string][]byte{}
+	for p, part := range parts {
+		for c, class := range classes {
+			for i := range 3 {
+				files[fmt.Sprintf("%s/%s/image(%d).jpg", part, class, i+1)] = greyPNG(t, 100*p+10*c+i)
+			}
+		}
+	}
+	return files
+}
+
+func tinyBTC(t testing.TB) map[string][]byte {
+	return tinyParts(t, []string{"Training", "Testing"}, btcClasses)
+}
+
+func tinyISIC(t testing.TB, parts ...string) map[string][]byte {
+	files := map[string][]byte{"README.txt": []byte("x")}
+	id := 24306
+	for _, part := range parts {
+		csv := "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
+		for label := range isicClasses {
+			for range 3 {
+				hot := slices.Repeat([]string{"0.0"}, len(isicClasses))
+				hot[label] = "1.0"
+				csv += fmt.Sprintf("ISIC_%07d,%s\n", id, strings.Join(hot, ","))
+				files[fmt.Sprintf("ISIC2018_Task3_%s_Input/ISIC_%07d.jpg", part, id)] = greyPNG(t, id)
+				id++
+			}
+		}
+		files[fmt.Sprintf("ISIC2018_Task3_%s_GroundTruth/ISIC2018_Task3_%s_GroundTruth.csv", part, part)] = []byte(csv)
+		files[fmt.Sprintf("ISIC2018_Task3_%s_Input/LICENSE.txt", part)] = []byte("x")
+	}
+	return files
+}
+
+func TestPublishedLayoutsAreRecognised(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		files     map[string][]byte
+		layout    string
+		classes   []string
+		published []Split
+		counts    [3][]int
+	}{
+		{"busi", tinyBUSI(t), "busi", busiClasses, nil, [3][]int{{1, 1, 1}, {1, 1, 1}, {1, 1, 1}}},
+		{"covid-ct", tinyCovidCT(t), "covid-ct", []string{"COVID", "NonCOVID"}, []Split{Train, Val, Test}, [3][]int{{1, 1}, {1, 1}, {1, 1}}},
+		{"btc", tinyBTC(t), "btc", btcClasses, []Split{Train, Test}, [3][]int{{2, 2, 2, 2}, {1, 1, 1, 1}, {3, 3, 3, 3}}},
+		{"isic training", tinyISIC(t, "Training"), "isic2018", isicClasses, []Split{Train}, [3][]int{{1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}}},
+		{"isic", tinyISIC(t, "Training", "Validation", "Test"), "isic2018", isicClasses, []Split{Train, Val, Test}, [3][]int{{3, 3, 3, 3, 3, 3, 3}, {3, 3, 3, 3, 3, 3, 3}, {3, 3, 3, 3, 3, 3, 3}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := write(t, c.files)
+			d := open(t, dir, Options{Strict: true})
+			if d.Layout != c.layout || !slices.Equal(d.Classes, c.classes) || !slices.Equal(d.Published, c.published) {
+				t.Fatalf("layout %s, classes %v, published %v", d.Layout, d.Classes, d.Published)
+			}
+			for i, part := range []Split{Train, Val, Test} {
+				if got := d.Counts(part); !slices.Equal(got, c.counts[i]) {
+					t.Errorf("%s: %v, want %v", part, got, c.counts[i])
+				}
+			}
+			if named := open(t, dir, Options{Layout: c.layout}); named.Hash() != d.Hash() {
+				t.Error("named, the layout gives other images")
+			}
+			for i := range d.Items {
+				if _, err := d.Image(i); err != nil {
+					t.Error(err)
+				}
+			}
+			manifest := filepath.Join(t.TempDir(), "manifest.json")
+			if err := d.WriteManifest(manifest); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := OpenManifest(context.Background(), dir, manifest, Options{}); err != nil || again.Hash() != d.Hash() {
+				t.Errorf("by its manifest: %v", err)
+			}
+		})
+	}
+}
+
+func TestBUSIIsAsItsClassFolders(t *testing.T) {
+	dir := write(t, tinyBUSI(t))
+	busi, folders := open(t, dir, Options{SplitSeed: 3}), open(t, dir, Options{SplitSeed: 3, Layout: "class-folders"})
+	if busi.Layout != "busi" || folders.Layout != "class-folders" || busi.Hash() != folders.Hash() || busi.Root != folders.Root {
+		t.Errorf("%s %s, %s %s", busi.Root, busi.Hash(), folders.Root, folders.Hash())
+	}
+	if busi.Ignored.Masks != 9 {
+		t.Errorf("%+v", busi.Ignored)
+	}
+}
+
+func TestCovidCTReadsItsListsAndZips(t *testing.T) {
+	dir := write(t, tinyCovidCT(t))
+	d := open(t, dir, Options{Strict: true})
+	var paths []string
+	for _, item := range d.Items {
+		paths = append(paths, item.Path)
+	}
+	want := []string{"Images-processed/CT_COVID.zip/CT_COVID/a b-12%0.png", "Images-processed/CT_COVID.zip/CT_COVID/c.png", "Images-processed/CT_COVID.zip/CT_COVID/d.png",
+		"Images-processed/CT_NonCOVID.zip/1.jpg", "Images-processed/CT_NonCOVID.zip/1.png", "Images-processed/CT_NonCOVID.zip/2%1.jpg"}
+	if !slices.Equal(paths, want) {
+		t.Errorf("%q", paths)
+	}
+	if !slices.Equal(d.ListedTwice, want[2:3]) || len(d.Notes) != 2 || !strings.Contains(d.Notes[0], "d.png twice") || !strings.Contains(d.Notes[1], "1 image of NonCOVID in no split list") {
+		t.Errorf("twice %q, notes %q", d.ListedTwice, d.Notes)
+	}
+	if d.Ignored.Hidden != 1 {
+		t.Errorf("%+v", d.Ignored)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "Images-processed"))
+	if err != nil || len(entries) != 2 {
+		t.Errorf("something was unpacked: %v %v", entries, err)
+	}
+
+	files := tinyCovidCT(t) // the same images, unpacked
+	delete(files, "Images-processed/CT_NonCOVID.zip")
+	for i, name := range []string{"1.jpg", "2%1.jpg", "1.png"} {
+		files["Images-processed/CT_NonCOVID/"+name] = greyPNG(t, 4+i)
+	}
+	unpacked := open(t, write(t, files), Options{Strict: true})
+	if len(unpacked.Items) != 6 || unpacked.Items[3].SHA256 != d.Items[3].SHA256 || unpacked.Items[3].Path != "Images-processed/CT_NonCOVID/1.jpg" {
+		t.Errorf("unpacked: %+v", unpacked.Items)
+	}
+}
+
+func TestLayoutsNameWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		files  map[string][]byte
+		change func(files map[string][]byte)
+		layout string
+		want   []string
+	}{
+		"unknown layout":         {tinyBUSI(t), nil, "busy", []string{`"busy"`, "covid-ct"}},
+		"busi without a class":   {tinyBUSI(t), func(f map[string][]byte) { drop(f, "Dataset_BUSI_with_GT/normal/") }, "", []string{"lacks normal", "busi", "--layout"}},
+		"named, of another kind": {tinyBUSI(t), nil, "covid-ct", []string{"lacks", "Images-processed/CT_COVID.zip", "Images-processed/CT_NonCOVID.zip", "Data-split/NonCOVID/testCT_NonCOVID.txt"}},
+		"covid without a zip":    {tinyCovidCT(t), func(f map[string][]byte) { drop(f, "Images-processed/CT_NonCOVID.zip") }, "", []string{"lacks Images-processed/CT_NonCOVID.zip of"}},
+		"covid without lists":    {tinyCovidCT(t), func(f map[string][]byte) { drop(f, "Data-split/COVID/val"); drop(f, "Data-split/NonCOVID") }, "", []string{"lacks Data-split/COVID/valCT_COVID.txt, Data-split/NonCOVID/trainCT_NonCOVID.txt"}},
+		"covid: damaged zip": {tinyCovidCT(t), func(f map[string][]byte) {
+			f["Images-processed/CT_COVID.zip"] = f["Images-processed/CT_COVID.zip"][:100]
+		}, "", []string{"CT_COVID.zip is no zip file, or is cut short"}},
+		"covid: two parts":    {tinyCovidCT(t), func(f map[string][]byte) { f["Data-split/COVID/testCT_COVID.txt"] = []byte("d.png\nc.png") }, "", []string{"c.png", "both val and test"}},
+		"covid: empty list":   {tinyCovidCT(t), func(f map[string][]byte) { f["Data-split/COVID/testCT_COVID.txt"] = nil }, "", []string{"testCT_COVID.txt is empty"}},
+		"covid: blank list":   {tinyCovidCT(t), func(f map[string][]byte) { f["Data-split/COVID/testCT_COVID.txt"] = []byte(" \r\n") }, "", []string{"testCT_COVID.txt names no file"}},
+		"covid: binary list":  {tinyCovidCT(t), func(f map[string][]byte) { f["Data-split/COVID/testCT_COVID.txt"] = greyPNG(t, 1) }, "", []string{"testCT_COVID.txt is no text"}},
+		"covid: path in list": {tinyCovidCT(t), func(f map[string][]byte) { f["Data-split/COVID/testCT_COVID.txt"] = []byte("d.png\n../../x.png") }, "", []string{"line 2", "testCT_COVID.txt", "no file name"}},
+		"covid: lists name files that do not exist": {tinyCovidCT(t), func(f map[string][]byte) { f["Data-split/COVID/trainCT_COVID.txt"] = []byte("x.png\ny.png\n") }, "",
+			[]string{"no readable training image", "CT_COVID/x.png is missing", "take it off the list"}},
+		"btc without testing":   {tinyBTC(t), func(f map[string][]byte) { drop(f, "Testing") }, "", []string{"lacks Testing of", "btc"}},
+		"btc without a class":   {tinyBTC(t), func(f map[string][]byte) { drop(f, "Testing/no_tumor"); drop(f, "Training/glioma_tumor") }, "", []string{"lacks Training/glioma_tumor, Testing/no_tumor"}},
+		"isic without training": {tinyISIC(t, "Test"), nil, "", []string{"lacks ISIC2018_Task3_Training_Input, ISIC2018_Task3_Training_GroundTruth"}},
+		"isic without truth":    {tinyISIC(t, "Training", "Test"), func(f map[string][]byte) { drop(f, "ISIC2018_Task3_Test_GroundTruth") }, "", []string{"lacks ISIC2018_Task3_Test_GroundTruth of"}},
+		"isic without CSV": {tinyISIC(t, "Training"), func(f map[string][]byte) {
+			drop(f, "ISIC2018_Task3_Training_GroundTruth")
+			f["ISIC2018_Task3_Training_GroundTruth/"] = nil
+		}, "", []string{"lacks ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"}},
+		"isic: two classes": {isicLine(t, "ISIC_1,1,1,0,0,0,0,0"), nil, "", []string{"line 2", "MEL and NV are both 1"}},
+		"isic: no class":    {isicLine(t, "ISIC_1,0,0,0,0,0,0,0"), nil, "", []string{"line 2", "label is missing"}},
+		"isic: no number":   {isicLine(t, "ISIC_1,0,x,0,0,0,0,0"), nil, "", []string{"line 2", `NV is "x"`}},
+		"isic: short line":  {isicLine(t, "ISIC_1,0"), nil, "", []string{"GroundTruth.csv", "line 2"}},
+		"isic: a path":      {isicLine(t, "../ISIC_1,0,1,0,0,0,0,0"), nil, "", []string{"line 2", "no file name"}},
+		"isic: two labels":  {isicLine(t, "ISIC_1,0,1,0,0,0,0,0\nISIC_1,1,0,0,0,0,0,0"), nil, "", []string{"line 3", "ISIC_1 is MEL here and NV before"}},
+		"isic: unknown column": {isicLine(t, ""), func(f map[string][]byte) {
+			f[isicTruth] = []byte("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,UNK\nISIC_1,0,1,0,0,0,0,0,0\n")
+		}, "", []string{`unknown column "UNK"`, "image, MEL"}},
+		"isic: missing column": {isicLine(t, ""), func(f map[string][]byte) { f[isicTruth] = []byte("image,MEL,NV\nISIC_1,0,1\n") }, "", []string{`no column "BCC", "AKIEC"`}},
+		"isic: no line":        {isicLine(t, ""), nil, "", []string{"no line below"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.change != nil {
+				c.change(c.files)
+			}
+			dir := write(t, c.files)
+			_, err := Open(context.Background(), dir, Options{Layout: c.layout})
+			if !errors.Is(err, ErrDataset) {
+				t.Fatalf("error %v", err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q lacks %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+const isicTruth = "ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"
+
+func isicLine(t testing.TB, lines string) map[string][]byte {
+	files := tinyISIC(t, "Training")
+	files[isicTruth] = []byte("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n" + lines + "\n")
+	return files
+}
+
+// drop removes the files whose names begin so.
+func drop(files map[string][]byte, prefix string) {
+	for name := range files {
+		if strings.HasPrefix(name, prefix) {
+			delete(files, name)
+		}
+	}
+}
+
+// A name that a list holds and the archive does not is left out, said so, and an error where images must be complete.
+func TestListedFilesThatDoNotExist(t *testing.T) {
+	files := tinyCovidCT(t)
+	files["Data-split/COVID/trainCT_COVID.txt"] = []byte("gone.png\na b-12%0.png\n")
+	dir := write(t, files)
+	d := open(t, dir, Options{})
+	if len(d.Items) != 6 || len(d.Skipped) != 1 || !strings.Contains(d.Skipped[0].Reason, "gone.png is missing") {
+		t.Errorf("%d images, skipped %v", len(d.Items), d.Skipped)
+	}
+	if _, err := Open(context.Background(), dir, Options{Strict: true}); !errors.Is(err, ErrMissing) {
+		t.Errorf("strict: %v", err)
+	}
+}
+
+func TestZipsThatMeanHarm(t *testing.T) {
+	files := tinyCovidCT(t)
+	good := []entry{{name: "a b-12%0.png", data: greyPNG(t, 1)}, {name: "c.png", data: greyPNG(t, 2)}, {name: "d.png", data: greyPNG(t, 3)}}
+	bad := []entry{
+		{name: "../outside.png", data: greyPNG(t, 8)}, {name: "x/../../outside.png", data: greyPNG(t, 8)}, {name: "/abs.png", data: greyPNG(t, 8)},
+		{name: `C:\abs.png`, data: greyPNG(t, 8)}, {name: `..\back.png`, data: greyPNG(t, 8)},
+		{name: "link.png", data: []byte("/etc/passwd"), mode: fs.ModeSymlink | 0o777}, {name: "c.png", data: greyPNG(t, 9)},
+	}
+	files["Images-processed/CT_COVID.zip"] = zipOf(t, append(slices.Clone(good), bad...)...)
+	dir := write(t, files)
+	d := open(t, dir, Options{})
+	if len(d.Items) != 6 || len(d.Skipped) != len(bad) {
+		t.Fatalf("%d images, skipped %q", len(d.Items), d.Skipped)
+	}
+	for i, says := range []string{"leads out", "leads out", "leads out", "leads out", "leads out", "a link", "twice"} {
+		if text := d.Skipped[i].Reason; !strings.Contains(text, says) || !strings.Contains(text, "CT_COVID.zip") || !strings.Contains(text, fmt.Sprintf("%q", bad[i].name)) {
+			t.Errorf("%q, want %q", text, says)
+		}
+	}
+	if _, err := Open(context.Background(), dir, Options{Strict: true}); !errors.Is(err, ErrDataset) {
+		t.Errorf("strict: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(dir), "outside.png")); err == nil {
+		t.Error("an entry was written")
+	}
+
+	t.Run("an entry that is too large", func(t *testing.T) {
+		files["Images-processed/CT_COVID.zip"] = zipOf(t, good[0], entry{name: "c.png", data: make([]byte, 5000)}, good[2])
+		d := open(t, write(t, files), Options{Limits: DecodeLimits{Bytes: 4000}})
+		if len(d.Skipped) != 1 || !strings.Contains(d.Skipped[0].Reason, "c.png is too large (5000 bytes") {
+			t.Errorf("skipped %q", d.Skipped)
+		}
+	})
+	t.Run("an entry that holds more than it declares", func(t *testing.T) {
+		data := zipOf(t, good[0], entry{name: "c.png", data: make([]byte, 5000)}, good[2])
+		declared := []byte{5000 & 255, 5000 >> 8, 0, 0}
+		at := bytes.LastIndex(data, declared) // in the directory
+		copy(data[at:], []byte{100, 0, 0, 0})
+		files["Images-processed/CT_COVID.zip"] = data
+		d := open(t, write(t, files), Options{})
+		if len(d.Skipped) != 1 || !strings.Contains(d.Skipped[0].Reason, "c.png is damaged") {
+			t.Errorf("skipped %q", d.Skipped)
+		}
+	})
+	t.Run("a bomb", func(t *testing.T) {
+		files["Images-processed/CT_COVID.zip"] = zipOf(t, append(slices.Clone(good), entry{name: "bomb.png", data: make([]byte, 1<<20)})...)
+		_, err := Open(context.Background(), write(t, files), Options{Limits: DecodeLimits{Bytes: 4000}})
+		if !errors.Is(err, ErrDataset) || !strings.Contains(err.Error(), "zip bomb") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("a flipped bit", func(t *testing.T) {
+		data := zipOf(t, good...)
+		data[bytes.Index(data, []byte("c.png"))+20] ^= 1
+		files["Images-processed/CT_COVID.zip"] = data
+		d := open(t, write(t, files), Options{})
+		if len(d.Skipped) != 1 || !strings.Contains(d.Skipped[0].Reason, "c.png is damaged") {
+			t.Errorf("skipped %q", d.Skipped)
+		}
+	})
+}
