@@ -9,16 +9,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rd/rdlib"
+	"rd/rdlib/distill"
 	"rd/rdlib/record"
 )
 
-// Spec describes a comparison on one data set with one teacher.
+// Spec describes a comparison on one data set.
 type Spec struct {
 	Title    string
-	Base     rdlib.Options // what all cells share
+	Base     rdlib.Options // what all cells share; the teacher is one of Teachers
+	Teachers []string      // ONNX files; may be empty for methods without a teacher
 	Students []string
 	Methods  []string
 	Seeds    int    // seeds 1 … Seeds, each for split, initialisation, order and augmentation alike
@@ -26,10 +29,63 @@ type Spec struct {
 	Command  string // the command line that makes it, printed under the table
 }
 
-// Cell is one combination.
+// Cell is one combination. Teacher is "" where the method has none, or where the comparison has one only.
 type Cell struct {
 	Student, Method string
 	Seed            uint64
+	Teacher         string
+}
+
+// Variant is a method with the teacher it learns from, as Cell names it.
+type Variant struct{ Method, Teacher string }
+
+func (v Variant) String() string {
+	if v.Teacher == "" {
+		return v.Method
+	}
+	return v.Method + ", " + v.Teacher
+}
+
+// Variants lists the methods that need no teacher, then for each teacher the others.
+func (s *Spec) Variants() []Variant {
+	var variants []Variant
+	if len(s.Teachers) < 2 {
+		for _, method := range s.Methods {
+			variants = append(variants, Variant{Method: method})
+		}
+		return variants
+	}
+	for _, method := range s.Methods {
+		if !s.needsTeacher(method) {
+			variants = append(variants, Variant{Method: method})
+		}
+	}
+	for _, teacher := range s.Teachers {
+		for _, method := range s.Methods {
+			if s.needsTeacher(method) {
+				variants = append(variants, Variant{method, teacherName(teacher)})
+			}
+		}
+	}
+	return variants
+}
+
+// needsTeacher is whether a method reads a teacher; a method that is not known does, so that its error is told.
+func (s *Spec) needsTeacher(method string) bool {
+	m, err := distill.New(method, s.Base.MethodOptions)
+	return err != nil || m.Needs().Teacher()
+}
+
+func teacherName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".onnx") }
+
+// teacher is the file of the teacher a cell names.
+func (s *Spec) teacher(c Cell) string {
+	for _, path := range s.Teachers {
+		if len(s.Teachers) == 1 || teacherName(path) == c.Teacher {
+			return path
+		}
+	}
+	return ""
 }
 
 // Cells lists the combinations row by row of the table: the seeds of one row differ in data and weights only, so they
@@ -37,9 +93,9 @@ type Cell struct {
 func (s *Spec) Cells() []Cell {
 	var cells []Cell
 	for _, student := range s.Students {
-		for _, method := range s.Methods {
+		for _, v := range s.Variants() {
 			for seed := range s.Seeds {
-				cells = append(cells, Cell{student, method, uint64(seed + 1)})
+				cells = append(cells, Cell{student, v.Method, uint64(seed + 1), v.Teacher})
 			}
 		}
 	}
@@ -47,13 +103,22 @@ func (s *Spec) Cells() []Cell {
 }
 
 func (s *Spec) recordPath(c Cell) string {
-	return filepath.Join(s.Out, "records", fmt.Sprintf("%s-%s-%d.json", c.Student, c.Method, c.Seed))
+	name := c.Student + "-" + c.Method
+	if c.Teacher != "" {
+		name += "-" + c.Teacher
+	}
+	return filepath.Join(s.Out, "records", fmt.Sprintf("%s-%d.json", name, c.Seed))
 }
 
 // Run runs the cells that have no record yet, writes each record as it comes, and renders the table after every one, so
 // that an interruption loses nothing. A cell that fails is reported and the rest goes on; the error then names all that
 // failed.
 func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
+	for i, path := range spec.Teachers {
+		if slices.ContainsFunc(spec.Teachers[:i], func(other string) bool { return teacherName(other) == teacherName(path) }) {
+			return &rdlib.UsageError{Err: fmt.Errorf("two teachers are called %s: rename one file", teacherName(path))}
+		}
+	}
 	for _, cell := range spec.Cells() {
 		if err := spec.options(cell).Check(); err != nil {
 			return err
@@ -68,7 +133,7 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 	cells := spec.Cells()
 	var failed []error
 	for i, cell := range cells {
-		name := fmt.Sprintf("[%d/%d] %s %s seed %d", i+1, len(cells), cell.Student, cell.Method, cell.Seed)
+		name := fmt.Sprintf("[%d/%d] %s %s seed %d", i+1, len(cells), cell.Student, Variant{cell.Method, cell.Teacher}, cell.Seed)
 		err := runCell(ctx, session, spec, cell, name)
 		switch {
 		case err == nil:
@@ -88,7 +153,7 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 // options are a cell's.
 func (s *Spec) options(cell Cell) rdlib.Options {
 	o := s.Base
-	o.Student, o.Method = cell.Student, cell.Method
+	o.Student, o.Method, o.Teacher = cell.Student, cell.Method, s.teacher(cell)
 	o.Seeds = record.Seeds{Split: cell.Seed, Init: cell.Seed, Order: cell.Seed, Augmentation: cell.Seed}
 	return o
 }

@@ -80,8 +80,8 @@ func Reproduce(ctx context.Context, session *rdlib.Session, p Profile, work, out
 	}
 	spec := &Spec{
 		Title:    fmt.Sprintf("Phantom breast ultrasound, profile %s", p.Name),
-		Base:     rdlib.Options{Data: data, DataName: "busi-phantom", Teacher: teacher, Size: p.Size, Steps: p.Steps, Batch: 32},
-		Students: p.Students, Methods: p.Methods, Seeds: p.Seeds,
+		Base:     rdlib.Options{Data: data, DataName: "busi-phantom", Size: p.Size, Steps: p.Steps, Batch: 32},
+		Teachers: []string{teacher}, Students: p.Students, Methods: p.Methods, Seeds: p.Seeds,
 		Out:     filepath.Join(out, p.Name),
 		Command: "make reproduce PROFILE=" + p.Name,
 	}

@@ -20,6 +20,7 @@ import (
 type Row struct {
 	Student    string  `dataframe:"student"`
 	Method     string  `dataframe:"method"`
+	Teacher    string  `dataframe:"teacher"`
 	Seeds      int     `dataframe:"seeds"`
 	TestImages int     `dataframe:"test_images"`
 	Last       float64 `dataframe:"last_mean"`
@@ -35,11 +36,11 @@ type Row struct {
 func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 	var rows []Row
 	for _, student := range spec.Students {
-		for _, method := range spec.Methods {
-			row := Row{Student: student, Method: method}
+		for _, v := range spec.Variants() {
+			row := Row{Student: student, Method: v.Method, Teacher: v.Teacher}
 			var last, best, gain []float64
 			for seed := range uint64(spec.Seeds) {
-				r := records[Cell{student, method, seed + 1}]
+				r := records[Cell{student, v.Method, seed + 1, v.Teacher}]
 				if r == nil {
 					continue
 				}
@@ -47,7 +48,7 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 				row.TestImages, row.Steps = r.Result.Last.TestTotal, r.Result.Config.Steps
 				last = append(last, 100*r.Result.Last.TestAccuracy)
 				best = append(best, 100*r.Result.Best.TestAccuracy)
-				if base := records[Cell{student, "scratch", seed + 1}]; base != nil && method != "scratch" {
+				if base := records[Cell{student, "scratch", seed + 1, ""}]; base != nil && v.Method != "scratch" {
 					gain = append(gain, 100*(r.Result.Last.TestAccuracy-base.Result.Last.TestAccuracy))
 				}
 			}
@@ -86,10 +87,10 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 	fmt.Fprintln(&b, "|---|---|---|---|---|---|")
 	for _, r := range rows {
 		if r.Seeds == 0 {
-			fmt.Fprintf(&b, "| %s | %s | 0 | not run | not run | |\n", r.Student, r.Method)
+			fmt.Fprintf(&b, "| %s | %s | 0 | not run | not run | |\n", r.Student, Variant{r.Method, r.Teacher})
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, r.Method, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), difference(r.Gain, r.GainHalf))
+		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), difference(r.Gain, r.GainHalf))
 	}
 	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with its 95 %% t-interval; an interval that holds 0 is within noise.\n")
 	b.WriteString(provenance(spec, records))
@@ -140,13 +141,7 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 	n := any.Result.Counts
 	fmt.Fprintf(&b, "\n- Data: %s, %d training, %d validation and %d test images, %d unreadable ones left out.%s\n",
 		c.Dataset.Name, n.Train, n.Validation, n.Test, n.Skipped, note)
-	if t := any.Result.Teacher; t != nil {
-		pre := ""
-		if t.Phantom {
-			pre = ", pre-trained on phantoms"
-		}
-		fmt.Fprintf(&b, "- Teacher: %s%s (sha256 %.12s…), frozen, features cached, %d views.\n", t.Name, pre, t.SHA256, c.Views)
-	}
+	b.WriteString(teachersText(spec, records))
 	augmented := ""
 	if c.Augment != nil {
 		augmented = " augmented"
@@ -160,6 +155,29 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 	fmt.Fprintf(&b, "- Training took %.0f s in all. Records: `records/`.\n", seconds)
 	if spec.Command != "" {
 		fmt.Fprintf(&b, "- Command: `%s`\n", spec.Command)
+	}
+	return b.String()
+}
+
+// teachersText is a line for each teacher, with the first name that records give it.
+func teachersText(spec *Spec, records map[Cell]*record.Record) string {
+	var b strings.Builder
+	told := map[string]bool{}
+	for _, cell := range spec.Cells() {
+		r := records[cell]
+		if r == nil || r.Result.Teacher == nil || told[r.Result.Teacher.SHA256] {
+			continue
+		}
+		t := r.Result.Teacher
+		told[t.SHA256] = true
+		pre, called := "", ""
+		if t.Phantom {
+			pre = ", pre-trained on phantoms"
+		}
+		if cell.Teacher != "" && cell.Teacher != t.Name {
+			called = cell.Teacher + ": "
+		}
+		fmt.Fprintf(&b, "- Teacher: %s%s%s (sha256 %.12s…), frozen, features cached, %d views.\n", called, t.Name, pre, t.SHA256, r.Result.Config.Views)
 	}
 	return b.String()
 }

@@ -30,10 +30,10 @@ func put(t *testing.T, spec *Spec, c Cell, last, best int) {
 func TestRows(t *testing.T) {
 	spec := testSpec(t)
 	for seed, right := range []int{30, 32, 34} {
-		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1)}, right, right)
-		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1)}, right+4, right+1)
+		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1), ""}, right, right)
+		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1), ""}, right+4, right+1)
 	}
-	put(t, spec, Cell{"mobilenet", "scratch", 1}, 25, 25)
+	put(t, spec, Cell{"mobilenet", "scratch", 1, ""}, 25, 25)
 	records, err := Records(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -61,8 +61,8 @@ func TestRenderIsAFunctionOfTheRecords(t *testing.T) {
 	spec := testSpec(t)
 	for seed, rightAndGain := range [][2]int{{30, -3}, {32, 4}, {34, 2}} {
 		right, gain := rightAndGain[0], rightAndGain[1]
-		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1)}, right, right)
-		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1)}, right+gain, right)
+		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1), ""}, right, right)
+		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1), ""}, right+gain, right)
 	}
 	var first []byte
 	for range 2 {
@@ -88,7 +88,7 @@ func TestRenderIsAFunctionOfTheRecords(t *testing.T) {
 
 func TestRecordsDamaged(t *testing.T) {
 	spec := testSpec(t)
-	cell := Cell{"shufflenet", "rd", 1}
+	cell := Cell{"shufflenet", "rd", 1, ""}
 	put(t, spec, cell, 1, 1)
 	data, err := os.ReadFile(spec.recordPath(cell))
 	if err != nil {

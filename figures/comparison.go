@@ -13,7 +13,7 @@ import (
 	"rd/rdlib/record"
 )
 
-// Comparison draws the test accuracy of every student and method of a comparison as base.pdf, base.svg and base.png: a
+// Comparison draws the test accuracy of every student, method and teacher of a comparison as base.pdf, base.svg and base.png: a
 // dot for each seed, a bar at their mean.
 func Comparison(spec *experiments.Spec, base string) error {
 	records, err := experiments.Records(spec)
@@ -22,18 +22,19 @@ func Comparison(spec *experiments.Spec, base string) error {
 	}
 	p := newPlot(spec.Title, "", "test accuracy (%)")
 	const spread = 0.62 // of a student's slot
-	step := spread / float64(max(1, len(spec.Methods)-1))
-	for m, method := range spec.Methods {
+	variants := spec.Variants()
+	step := spread / float64(max(1, len(variants)-1))
+	for m, variant := range variants {
 		var dots plotter.XYs
 		for s, student := range spec.Students {
 			x := float64(s) - spread/2 + float64(m)*step
-			if len(spec.Methods) == 1 {
+			if len(variants) == 1 {
 				x = float64(s)
 			}
 			var sum float64
 			var n int
 			for seed := range uint64(spec.Seeds) {
-				r := records[experiments.Cell{Student: student, Method: method, Seed: seed + 1}]
+				r := records[experiments.Cell{Student: student, Method: variant.Method, Teacher: variant.Teacher, Seed: seed + 1}]
 				if r == nil {
 					continue
 				}
@@ -61,7 +62,7 @@ func Comparison(spec *experiments.Spec, base string) error {
 		}
 		scatter.GlyphStyle = draw.GlyphStyle{Color: Palette[m%len(Palette)], Radius: 2.2, Shape: draw.CircleGlyph{}}
 		p.Add(scatter)
-		p.Legend.Add(method, scatter)
+		p.Legend.Add(variant.String(), scatter)
 	}
 	chance := majority(records)
 	if chance > 0 {

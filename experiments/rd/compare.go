@@ -43,6 +43,7 @@ func compareCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	trainingFlags(f, &spec.Base)
+	f.StringArrayVar(&spec.Teachers, "teacher", nil, "foundation model, an ONNX file; may be given several times (required by methods with a teacher)")
 	session.add(f)
 	f.StringVar(&spec.Title, "title", "", "heading of the table (default: the data folder's name)")
 	f.StringSliceVar(&spec.Students, "students", model.Students(), "students")

@@ -70,7 +70,6 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	o.Optimizer = train.DefaultOptimizer()
 	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders (required)")
 	layoutFlag(f, &o.Layout)
-	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required by methods with a teacher)")
 	f.IntVar(&o.Size, "size", 64, "height and width of the student's images")
 	f.IntVar(&o.TeacherSize, "teacher-size", 0, "height and width of the teacher's images (0: its side-car's, else --size)")
 	f.IntVar(&o.Epochs, "epochs", 0, "epochs to train (default 240, the paper's, unless --steps is given)")
@@ -160,6 +159,7 @@ the test images and must agree with training. Run the same command again to cont
 	}
 	f := cmd.Flags()
 	trainingFlags(f, &o)
+	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required by methods with a teacher)")
 	session.add(f)
 	f.StringVar(&o.Student, "student", "resnet18", "resnet18, shufflenet or mobilenet")
 	f.StringVar(&o.Method, "method", "rd", "rd, or one of those it is compared with; see 'rd methods'")
