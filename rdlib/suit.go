@@ -1,11 +1,13 @@
 package rdlib
 
 import (
+	"fmt"
 	"maps"
 
 	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/foundation"
+	"rd/rdlib/model"
 )
 
 // suitMethod takes the options this teacher calls for where the user has not chosen, and refuses a method that cannot be
@@ -28,10 +30,32 @@ func (j *Job) suitMethod() error {
 	if n := len(context.TeacherMaps); n > 0 && !j.method.Needs().Stages {
 		context.TeacherMaps = context.TeacherMaps[n-1:]
 	}
-	if _, err := j.method.Modules(context); err != nil {
+	modules, err := j.method.Modules(context)
+	if err != nil {
 		return &UsageError{err}
 	}
+	j.noteSize(modules)
 	return nil
+}
+
+// noteSize tells of modules that may not fit into memory: of each parameter there are a value, a gradient and two moments,
+// before a step and after.
+func (j *Job) noteSize(modules map[string]*model.Network) {
+	const large, each = 50e6, 8 * 4
+	parameters := 0
+	for _, module := range modules {
+		for _, p := range module.Parameters() {
+			n := 1
+			for _, d := range p.Shape {
+				n *= d
+			}
+			parameters += n
+		}
+	}
+	if parameters > large {
+		fmt.Fprintf(j.session.Log, "note: with this teacher method %s trains %.0f million parameters beside the student's, in about %s of memory; 'rd methods' lists its options\n",
+			j.options.Method, float64(parameters)/1e6, foundation.BytesText(int64(parameters)*each))
+	}
 }
 
 // context is what a method may ask about, with the teacher's maps of all stages.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -41,17 +42,22 @@ type tensorEntry struct {
 // arguments give equal bytes. Beside each running_var stands a num_batches_tracked of 0, so that PyTorch's strict
 // load_state_dict accepts the file.
 func SaveSafetensors(path string, w Weights, meta map[string]string) error {
-	data, err := encodeSafetensors(w, meta)
+	file, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+	defer file.Cleanup()
+	if err := encodeSafetensors(file, w, meta); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }
 
-func encodeSafetensors(w Weights, meta map[string]string) ([]byte, error) {
+// encodeSafetensors writes tensor after tensor: a checkpoint may have gigabytes of them.
+func encodeSafetensors(to io.Writer, w Weights, meta map[string]string) error {
 	header := map[string]any{}
 	if len(meta) > 0 {
 		header[metadataKey] = meta
@@ -72,27 +78,27 @@ func encodeSafetensors(w Weights, meta map[string]string) ([]byte, error) {
 	for _, name := range names {
 		t := w[name]
 		if name == metadataKey || len(t.Data) != elements(t.Shape) {
-			return nil, fmt.Errorf("tensor %q of shape %v has %d values", name, t.Shape, len(t.Data))
+			return fmt.Errorf("tensor %q of shape %v has %d values", name, t.Shape, len(t.Data))
 		}
 		place(name, "F32", t.Shape, 4*uint64(len(t.Data)))
 	}
 	text, err := json.Marshal(header)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for len(text)%8 != 0 {
 		text = append(text, ' ')
 	}
-	out := make([]byte, 8, 8+uint64(len(text))+offset)
-	binary.LittleEndian.PutUint64(out, uint64(len(text)))
-	out = append(out, text...)
-	out = append(out, make([]byte, 8*counters)...)
+	out := bufio.NewWriterSize(to, 1<<20)
+	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(text))))
+	out.Write(text)
+	out.Write(make([]byte, 8*counters))
 	for _, name := range names {
 		for _, v := range w[name].Data {
-			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+			out.Write(binary.LittleEndian.AppendUint32(out.AvailableBuffer(), math.Float32bits(v)))
 		}
 	}
-	return out, nil
+	return out.Flush() // or the first error of a Write
 }
 
 // LoadSafetensors reads a file of float tensors (F64, F32, F16, BF16), all returned as float32, and its metadata.

@@ -75,10 +75,11 @@ func TestSafetensorsHalfPrecision(t *testing.T) {
 
 func TestDamagedSafetensors(t *testing.T) {
 	net := build(t, "shufflenet", Config{Classes: 2, Width: 0.1})
-	whole, err := encodeSafetensors(net.Init(1), nil)
-	if err != nil {
+	var written bytes.Buffer
+	if err := encodeSafetensors(&written, net.Init(1), nil); err != nil {
 		t.Fatal(err)
 	}
+	whole := written.Bytes()
 	entry := func(e string) string { return `{"x":` + e + `}` }
 	cases := map[string][]byte{
 		"empty":                 {},
