@@ -12,15 +12,32 @@ import (
 	"rd/rdlib/nn"
 )
 
-// BenchmarkViTStep times a training step, AdamW's update included, of a small ViT on 64 images of 64×64 pixels.
-func BenchmarkViTStep(b *testing.B) {
+// BenchmarkStep times a training step, AdamW's update included, of teachers on 64 images of 64×64 pixels.
+func BenchmarkStep(b *testing.B) {
+	size := Transformer{Height: 64, Patch: 8, Depth: 6}
+	for _, c := range []struct {
+		name, architecture string
+		config             Config
+	}{
+		{"vit", "vit", Config{Width: 0.25, Transformer: size}},
+		{"densenet121", "densenet121", Config{}},
+		{"densenet121_half", "densenet121", Config{Width: 0.5}},
+		{"densenet121_small", "densenet121", Config{Width: 0.5, Blocks: []int{2, 4, 6, 4}}},
+		{"clip_resnet50_small", "clip_resnet50", Config{Width: 0.25, Blocks: []int{1, 1, 1, 1}, Transformer: size}},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkStep(b, c.architecture, c.config) })
+	}
+}
+
+func benchmarkStep(b *testing.B, architecture string, c Config) {
 	const batch, classes = 64, 4
+	c.Classes = classes
 	backend, err := ortengine.New(ortengine.Options{})
 	if err != nil {
 		b.Skip(err)
 	}
 	defer backend.Finalize()
-	net, err := New("vit", Config{Classes: classes, Width: 0.25, Transformer: Transformer{Height: 64, Patch: 8, Depth: 6}})
+	net, err := New(architecture, c)
 	if err != nil {
 		b.Fatal(err)
 	}
