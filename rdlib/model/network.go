@@ -4,7 +4,7 @@
 //
 // Every tensor is NCHW: images and feature maps [batch, channels, height, width], tokens [batch, tokens, features], vectors
 // [batch, features], convolution weights [out, in/groups, kernel, kernel], linear weights [out, in]. Parameters bear the
-// names of torchvision's state_dict (timm's for vision transformers), so weights travel to and from PyTorch as safetensors.
+// names of torchvision's state_dict (timm's for vision transformers, CLIP's for its ResNet), so weights travel to and from PyTorch as safetensors.
 package model
 
 import (
