@@ -130,6 +130,9 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 	if err := setAsideDamaged(session, spec); err != nil {
 		return err
 	}
+	if err := spec.computeFeatures(ctx, session); err != nil {
+		return err
+	}
 	cells := spec.Cells()
 	var failed []error
 	for i, cell := range cells {
@@ -156,6 +159,31 @@ func (s *Spec) options(cell Cell) rdlib.Options {
 	o.Student, o.Method, o.Teacher = cell.Student, cell.Method, s.teacher(cell)
 	o.Seeds = record.Seeds{Split: cell.Seed, Init: cell.Seed, Order: cell.Seed, Augmentation: cell.Seed}
 	return o
+}
+
+// computeFeatures computes all features that the cells without a record need, in one pass over the images for all teachers,
+// and with all stages where one of the methods needs them.
+func (s *Spec) computeFeatures(ctx context.Context, session *rdlib.Session) error {
+	var teachers []string
+	var options rdlib.Options
+	stages := false
+	for _, cell := range s.Cells() {
+		if _, err := os.Stat(s.recordPath(cell)); err == nil || !s.needsTeacher(cell.Method) {
+			continue
+		}
+		options = s.options(cell)
+		if !slices.Contains(teachers, options.Teacher) {
+			teachers = append(teachers, options.Teacher)
+		}
+		if m, err := distill.New(cell.Method, s.Base.MethodOptions); err == nil && m.Needs().Stages {
+			stages = true
+		}
+	}
+	if len(teachers) == 0 {
+		return nil
+	}
+	_, err := session.Features(ctx, options, teachers, stages)
+	return err
 }
 
 // setAsideDamaged renames records that do not hash to what they say, so that their cells are computed again.

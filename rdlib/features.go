@@ -107,7 +107,7 @@ func (j *Job) features(ctx context.Context) (train.Features, error) {
 }
 
 // Features computes the features of several teachers, of all images of o.Data, where they are not cached yet: each image
-// is decoded once for all teachers. With stages the caches hold every map the teachers give; they serve every method then.
+// is decoded once for all teachers, and a teacher under two names is one. With stages the caches hold every map the teachers give; they serve every method then.
 // Of o, Data, TeacherSize, Views, Half, Strict and the seed of the split count. The caches are closed with the session.
 func (s *Session) Features(ctx context.Context, o Options, teachers []string, stages bool) ([]*foundation.Cache, error) {
 	o, err := o.resolve()
@@ -121,17 +121,15 @@ func (s *Session) Features(ctx context.Context, o Options, teachers []string, st
 	if err != nil {
 		return nil, err
 	}
-	requests := make([]featureRequest, len(teachers))
-	for i, file := range teachers {
+	var requests []featureRequest
+	for _, file := range teachers {
 		info, err := s.teacher(ctx, teacherKey{file, o.TeacherSize}, o.dataKey())
 		if err != nil {
 			return nil, err
 		}
-		requests[i] = request(d, &info, o, stages)
-		for k := range i {
-			if requests[k].key.Serves(requests[i].key) {
-				return nil, usagef("%s and %s are the same teacher", teachers[k], file)
-			}
+		r := request(d, &info, o, stages)
+		if !slices.ContainsFunc(requests, func(other featureRequest) bool { return other.key.Serves(r.key) }) { // the file under two names
+			requests = append(requests, r)
 		}
 	}
 	return s.features(ctx, d, requests...)

@@ -169,6 +169,25 @@ func TestContract(t *testing.T) {
 		t.Errorf("prediction %+v", p)
 	}
 
+	t.Run("a comparison computes the features of all its teachers at once", func(t *testing.T) {
+		second, cache := filepath.Join(w.dir, "second.onnx"), filepath.Join(w.dir, "cache2")
+		must(t, "pretrain", "--data", filepath.Join(w.dir, "corpus"), "--out", second, "--arch", "shufflenet", "--width", "0.5", "--size", "32", "--steps", "1", "--batch", "8")
+		args := []string{"compare", "--data", w.data, "--teacher", w.teacher, "--teacher", second, "--students", "shufflenet", "--width", "0.5", "--methods", "direct,at",
+			"--seeds", "1", "--steps", "1", "--batch", "8", "--size", "32", "--cache", cache, "--out", filepath.Join(w.dir, "compared")}
+		_, errs, code := run(t, args...)
+		if code != 0 {
+			t.Fatalf("exit code %d: %s", code, errs)
+		}
+		if n, first := strings.Count(errs, "features of"), strings.Index(errs, "[1/"); n != 2 || strings.LastIndex(errs, "features of") > first {
+			t.Errorf("features were computed %d times: %s", n, errs)
+		}
+		if caches, err := filepath.Glob(filepath.Join(cache, "*")); err != nil || len(caches) != 2 {
+			t.Errorf("the caches: %v", caches)
+		}
+		if _, errs, code = run(t, args...); code != 0 || strings.Contains(errs, "features of") {
+			t.Errorf("run again: exit code %d: %s", code, errs)
+		}
+	})
 	t.Run("a finished cell is not computed again", func(t *testing.T) {
 		_, errs, code := run(t, w.distill("rd")...)
 		if code != 0 || !strings.Contains(errs, "done already") {
