@@ -15,15 +15,19 @@ func phantomCommand() *cobra.Command {
 	var o phantom.Options
 	var pretraining bool
 	var kind string
-	corpora := map[string]func(string, phantom.Options) error{}
-	var names []string
+	kinds, corpora := map[string]func(string, phantom.Options) error{}, map[string]func(string, phantom.Options) error{}
+	var names, corpusNames []string
+	for _, k := range phantom.Kinds() {
+		kinds[k.Name] = k.Write
+		names = append(names, k.Name)
+	}
 	for _, c := range phantom.Corpora() {
 		corpora[c.Name] = c.Write
-		names = append(names, c.Name)
+		corpusNames = append(corpusNames, c.Name)
 	}
 	cmd := &cobra.Command{
 		Use:   "phantom --out DIR",
-		Short: "Write synthetic breast-ultrasound images, to try everything without data",
+		Short: "Write synthetic images in the classes of a published data set, to try everything without data",
 		Args:  exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if err := required(map[string]string{"--out": out}); err != nil {
@@ -32,12 +36,16 @@ func phantomCommand() *cobra.Command {
 			if o.Size < 16 || o.PerClass < 2 {
 				return &rdlib.UsageError{Err: fmt.Errorf("--size %d, --per-class %d: at least 16 and 2 are needed", o.Size, o.PerClass)}
 			}
-			write := phantom.BreastUltrasound
+			known, list := kinds, names
 			if pretraining {
-				var known bool
-				if write, known = corpora[kind]; !known {
-					return &rdlib.UsageError{Err: fmt.Errorf("--kind %q: there are %s", kind, strings.Join(names, ", "))}
-				}
+				known, list = corpora, corpusNames
+			}
+			if kind == "" {
+				kind = list[0]
+			}
+			write, ok := known[kind]
+			if !ok {
+				return &rdlib.UsageError{Err: fmt.Errorf("--kind %q: there are %s", kind, strings.Join(list, ", "))}
 			}
 			if err := write(out, o); err != nil {
 				return err
@@ -52,6 +60,6 @@ func phantomCommand() *cobra.Command {
 	f.IntVar(&o.PerClass, "per-class", 200, "images of each class")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed")
 	f.BoolVar(&pretraining, "pretraining", false, "a pre-training corpus instead, whose classes are other ones, with captions")
-	f.StringVar(&kind, "kind", "ultrasound", "with --pretraining, what the images resemble: "+strings.Join(names, ", "))
+	f.StringVar(&kind, "kind", "", "what the images resemble: "+strings.Join(names, ", ")+"; with --pretraining "+strings.Join(corpusNames, ", ")+" (default: the first)")
 	return cmd
 }
