@@ -84,9 +84,9 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if o.Size < 8 || o.Batch < 2 || o.Steps < 1 || o.Threads < 0 {
 		return nil, usagef("size %d, batch %d, steps %d, threads %d: at least 8, 2, 1 and 0 are needed", o.Size, o.Batch, o.Steps, o.Threads)
 	}
-	student, err := model.New(o.Student, model.Config{Classes: benchClasses})
+	student, err := newNetwork(o.Student, model.Config{Classes: benchClasses}, o.Size)
 	if err != nil {
-		return nil, &UsageError{err}
+		return nil, err
 	}
 	method, err := distill.New(o.Method, nil)
 	if err != nil {

@@ -147,8 +147,8 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	if j.Dataset, err = s.dataset(ctx, j.data); err != nil {
 		return nil, err
 	}
-	if j.Student, err = model.New(o.Student, model.Config{Classes: len(j.Dataset.Classes), Width: o.Width}); err != nil {
-		return nil, &UsageError{err}
+	if j.Student, err = newNetwork(o.Student, model.Config{Classes: len(j.Dataset.Classes), Width: o.Width}, o.Size); err != nil {
+		return nil, err
 	}
 	j.input = studentInput(info, o.Size)
 	if j.method.Needs().Teacher() {
@@ -176,8 +176,8 @@ func (o Options) checkNames() (distill.Method, error) {
 	if err := dataset.CheckLayout(o.Layout); err != nil {
 		return nil, &UsageError{err}
 	}
-	if _, err := model.New(o.Student, model.Config{Classes: 2, Width: o.Width}); err != nil {
-		return nil, &UsageError{err}
+	if _, err := newNetwork(o.Student, model.Config{Classes: 2, Width: o.Width}, o.Size); err != nil {
+		return nil, err
 	}
 	method, err := distill.New(o.Method, o.MethodOptions)
 	if err != nil {

@@ -123,8 +123,8 @@ func (s *Session) Pretrain(ctx context.Context, o PretrainOptions, path string) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := model.New(o.Architecture, o.network(2)); err != nil {
-		return nil, &UsageError{err}
+	if _, err := newNetwork(o.Architecture, o.network(2), o.Size); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("teacher's folder: %w", err)
@@ -169,8 +169,8 @@ func (s *Session) preparePretraining(ctx context.Context, o PretrainOptions) (*p
 	for _, set := range p.corpus.sets {
 		fmt.Fprintf(s.Log, "%s: %d images to train on, %d held out, %d duplicates and %d of the target left out\n", set.Name, set.Train, set.Test, set.Duplicates, set.InTarget)
 	}
-	if p.network, err = model.New(o.Architecture, o.network(p.corpus.classes())); err != nil {
-		return nil, &UsageError{err}
+	if p.network, err = newNetwork(o.Architecture, o.network(p.corpus.classes()), o.Size); err != nil {
+		return nil, err
 	}
 	p.input = dataset.DefaultPreprocess(o.Size, o.Size)
 	if p.input.Channels, err = s.colour(ctx, o, p.corpus); err != nil {

@@ -136,6 +136,7 @@ func (s *Session) randomFeatures(ctx context.Context, o ProbeOptions, info found
 	if c.Classes == 0 {
 		c.Classes = 2 // of a classifier that is not exported
 	}
+	c.Transformer.Height, c.Transformer.Width = info.Preprocess.Height, info.Preprocess.Width
 	network, err := model.New(o.Architecture, c)
 	if err != nil {
 		return nil, &UsageError{err}

@@ -34,7 +34,7 @@ func benchStepCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Student, "student", "resnet18", "resnet18, shufflenet or mobilenet")
+	f.StringVar(&o.Student, "student", "resnet18", studentHelp())
 	f.StringVar(&o.Method, "method", "scratch", "see 'rd methods'")
 	f.IntVar(&o.Size, "size", 64, "height and width of the images")
 	f.IntVar(&o.Batch, "batch", 32, "images a step")

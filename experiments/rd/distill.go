@@ -18,6 +18,7 @@ import (
 	"rd/figures"
 	"rd/rdlib"
 	"rd/rdlib/dataset"
+	"rd/rdlib/model"
 	"rd/rdlib/record"
 	"rd/rdlib/train"
 )
@@ -161,7 +162,7 @@ the test images and must agree with training. Run the same command again to cont
 	trainingFlags(f, &o)
 	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required by methods with a teacher)")
 	session.add(f)
-	f.StringVar(&o.Student, "student", "resnet18", "resnet18, shufflenet or mobilenet")
+	f.StringVar(&o.Student, "student", "resnet18", studentHelp())
 	f.StringVar(&o.Method, "method", "rd", "rd, or one of those it is compared with; see 'rd methods'")
 	f.Uint64Var(&seed, "seed", 1, "seed of split, initialisation, order and augmentation")
 	f.Uint64Var(&o.Seeds.Split, "split-seed", 0, "seed of the split alone, where it is not --seed")
@@ -197,4 +198,9 @@ func required(flags map[string]string) error {
 	}
 	slices.Sort(missing)
 	return &rdlib.UsageError{Err: fmt.Errorf("%s must be given", strings.Join(missing, " and "))}
+}
+
+// studentHelp says what --student takes.
+func studentHelp() string {
+	return strings.Join(model.Students(), ", ") + "; the architectures of teachers train too: " + strings.Join(model.Teachers(), ", ")
 }

@@ -306,6 +306,8 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"unknown flag", []string{"distill", "--dta", "x"}, rdlib.ExitUsage, []string{"dta"}},
 		{"missing flags", []string{"distill"}, rdlib.ExitUsage, []string{"--data", "--out"}},
 		{"unknown student", []string{"distill", "--data", data, "--out", out, "--student", "resnet19"}, rdlib.ExitUsage, []string{"resnet18"}},
+		{"student of larger images", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--student", "densenet121", "--size", "16"}, rdlib.ExitUsage, []string{"larger input"}},
+		{"blocks of a student without choice", []string{"pretrain", "--data", data, "--out", out, "--arch", "shufflenet", "--blocks", "1,1", "--steps", "1"}, rdlib.ExitUsage, []string{"shufflenet", "layers"}},
 		{"unknown method", []string{"distill", "--data", data, "--out", out, "--method", "rdd"}, rdlib.ExitUsage, []string{"rd"}},
 		{"unknown option", []string{"distill", "--data", data, "--out", out, "--teacher", garbage, "--set", "alpa=2"}, rdlib.ExitUsage, []string{"alpha"}},
 		{"no teacher", []string{"distill", "--data", data, "--out", out}, rdlib.ExitUsage, []string{"--teacher"}},

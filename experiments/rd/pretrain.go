@@ -65,7 +65,7 @@ stopped, be it over many nights.`,
 	f.StringVar(&o.Objective, "objective", rdlib.Supervised, strings.Join(rdlib.Objectives, ", "))
 	f.StringVar(&o.Architecture, "arch", "resnet18", "architecture: "+strings.Join(model.Names(), ", "))
 	f.Float64Var(&o.Network.Width, "width", 1, "width multiplier")
-	f.IntSliceVar(&o.Network.Blocks, "blocks", nil, "layers of each stage, of DenseNet and the ResNet-50s (default: the architecture's)")
+	f.IntSliceVar(&o.Network.Blocks, "blocks", nil, "layers of each stage, of DenseNet and the ResNets (default: the architecture's)")
 	t := &o.Network.Transformer
 	f.IntVar(&t.Patch, "patch", 0, "of a vision transformer: side of a patch, pixels (default 16)")
 	f.IntVar(&t.Dim, "dim", 0, "of a vision transformer: width of a token (default: 64 a head)")

@@ -118,6 +118,39 @@ func TestImpossibleSamples(t *testing.T) {
 	}
 }
 
+// choosesBlocks is whether the architecture leaves a choice of its stages' layers.
+func choosesBlocks(name string) bool {
+	return slices.Contains([]string{"resnet18", "densenet121", "resnet50", "clip_resnet50"}, name)
+}
+
+// TestBlocks: fewer layers are fewer parameters, nonsense is refused, and so is any choice where there is none.
+func TestBlocks(t *testing.T) {
+	for _, name := range Names() {
+		c := Config{Classes: 2, Width: 0.25}
+		usual := cost(t, build(t, name, c), 3, 224, 224)
+		c.Blocks = []int{2, 1, 1}
+		short, err := New(name, c)
+		if err == nil != choosesBlocks(name) {
+			t.Errorf("%s with blocks %v: %v", name, c.Blocks, err)
+			continue
+		}
+		if err == nil {
+			if got := cost(t, short, 3, 224, 224); got.Parameters >= usual.Parameters {
+				t.Errorf("%s has %d parameters with blocks %v, %d by default", name, got.Parameters, c.Blocks, usual.Parameters)
+			}
+			if shapes, err := short.Shapes(3, 224, 224); err != nil || len(shapes.Stages) != 3 {
+				t.Errorf("%s with blocks %v has stages %v, %v", name, c.Blocks, shapes.Stages, err)
+			}
+		}
+		for _, blocks := range [][]int{{1, 0, 1, 1}, {-1}, {1, 1, 1, 1, 1, 1, 1}, {100000}} {
+			c.Blocks = blocks
+			if _, err := New(name, c); err == nil || !strings.Contains(err.Error(), "layers") {
+				t.Errorf("%s with blocks %v: error %v", name, blocks, err)
+			}
+		}
+	}
+}
+
 // TestEveryNameIsBuilt: Names are the students and the teachers, each once, and New knows them all.
 func TestEveryNameIsBuilt(t *testing.T) {
 	if names := Names(); !slices.Equal(names, slices.Concat(Students(), Teachers())) || len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {

@@ -42,11 +42,7 @@ func CLIPResNet50(c Config) (*Network, error) {
 	if classes == 0 {
 		c.Classes = 1
 	}
-	c, err := c.check("clip_resnet50")
-	if err != nil {
-		return nil, err
-	}
-	blocks, err := c.blocks("clip_resnet50", resnet50Blocks)
+	c, err := c.check("clip_resnet50", 3, 4, 6, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +61,7 @@ func CLIPResNet50(c Config) (*Network, error) {
 	b.Tap("relu3", x)
 	x = b.AvgPool("avgpool", x, 2, 2, 0)
 	b.Tap("stem", x)
-	for stage, units := range blocks {
+	for stage, units := range c.Blocks {
 		layer := fmt.Sprintf("layer%d", stage+1)
 		for unit := range units {
 			stride := 1

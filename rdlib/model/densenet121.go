@@ -2,19 +2,12 @@ package model
 
 import "fmt"
 
-// densenet121Blocks are the layers of each dense block (Huang et al. 2017, table 1).
-var densenet121Blocks = []int{6, 12, 24, 16}
-
 // DenseNet121 describes torchvision's densenet121 (Huang et al. 2017, "Densely connected convolutional networks"), its
 // dropout off. Width scales the growth rate of 32 and the stem's 64 channels; Blocks are the layers of each dense block.
 // Its stages are the outputs of the dense blocks but the last, whose map is the feature map once it is normalised and
 // cut at 0.
 func DenseNet121(c Config) (*Network, error) {
-	c, err := c.check("densenet121")
-	if err != nil {
-		return nil, err
-	}
-	blocks, err := c.blocks("densenet121", densenet121Blocks)
+	c, err := c.check("densenet121", 6, 12, 24, 16)
 	if err != nil {
 		return nil, err
 	}
@@ -27,12 +20,12 @@ func DenseNet121(c Config) (*Network, error) {
 	x := convBNReLU(features, "conv0", "norm0", "relu0", b.Input(), Conv{Out: c.scale(64), Kernel: 7, Stride: 2, Padding: 3})
 	x = features.MaxPool("pool0", x, 3, 2, 1)
 	features.Tap("pool0", x)
-	for i, layers := range blocks {
+	for i, layers := range c.Blocks {
 		name := fmt.Sprintf("denseblock%d", i+1)
 		for layer := range layers {
 			x = features.Scope(fmt.Sprintf("%s.denselayer%d", name, layer+1)).denseLayer(x, growth)
 		}
-		if i == len(blocks)-1 {
+		if i == len(c.Blocks)-1 {
 			features.Tap(name, x)
 			break
 		}

@@ -2,9 +2,10 @@ package model
 
 import "fmt"
 
-// ResNet18 describes torchvision's resnet18 (He et al. 2016, table 1). Width scales the 64 base channels.
+// ResNet18 describes torchvision's resnet18 (He et al. 2016, table 1). Width scales the 64 base channels;
+// Blocks are the residual blocks of each stage.
 func ResNet18(c Config) (*Network, error) {
-	c, err := c.check("resnet18")
+	c, err := c.check("resnet18", 2, 2, 2, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -17,9 +18,9 @@ func ResNet18(c Config) (*Network, error) {
 	x = b.ReLU("relu", x)
 	x = b.MaxPool("maxpool", x, 3, 2, 1)
 	b.Tap("maxpool", x)
-	for stage := range 4 {
+	for stage, units := range c.Blocks {
 		layer := fmt.Sprintf("layer%d", stage+1)
-		for block := range 2 {
+		for block := range units {
 			stride := 1
 			if stage > 0 && block == 0 {
 				stride = 2

@@ -2,17 +2,10 @@ package model
 
 import "fmt"
 
-// resnet50Blocks are the bottlenecks of each stage (He et al. 2016, table 1).
-var resnet50Blocks = []int{3, 4, 6, 3}
-
 // ResNet50 describes torchvision's resnet50 (He et al. 2016, table 1; the stride is in the 3×3 convolution). Width scales
 // the 64 base channels; Blocks are the bottlenecks of each stage.
 func ResNet50(c Config) (*Network, error) {
-	c, err := c.check("resnet50")
-	if err != nil {
-		return nil, err
-	}
-	blocks, err := c.blocks("resnet50", resnet50Blocks)
+	c, err := c.check("resnet50", 3, 4, 6, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +16,7 @@ func ResNet50(c Config) (*Network, error) {
 	x := convBNReLU(b, "conv1", "bn1", "relu", b.Input(), Conv{Out: base, Kernel: 7, Stride: 2, Padding: 3})
 	x = b.MaxPool("maxpool", x, 3, 2, 1)
 	b.Tap("maxpool", x)
-	for stage, units := range blocks {
+	for stage, units := range c.Blocks {
 		layer := fmt.Sprintf("layer%d", stage+1)
 		for unit := range units {
 			stride := 1

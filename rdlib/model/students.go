@@ -20,7 +20,7 @@ type Config struct {
 	// positive rate draws from the GoMLX store's random state, which the caller seeds (model.Store.SetRNGStateFromSeed)
 	// and which a checkpoint of the store's variables holds.
 	Dropout     float64
-	Blocks      []int         `json:",omitempty"` // layers of each stage, of DenseNet and the ResNet-50s; nil: the architecture's
+	Blocks      []int         `json:",omitempty"` // layers of each stage, of DenseNet and the ResNets; nil: the architecture's
 	Transformer Transformer   // vision transformers' own; the other architectures have none of them, but CLIP's ResNet Height and Width
 	Attention   AttentionPool `json:",omitzero"` // of CLIP's ResNet
 }
@@ -28,8 +28,8 @@ type Config struct {
 // maxWidth bounds the width multiplier: beyond it a slip of the keyboard would ask for gigabytes.
 const maxWidth = 8
 
-// check fills in the defaults.
-func (c Config) check(name string) (Config, error) {
+// check fills in the defaults; blocks are the architecture's own, none where it leaves no choice of them.
+func (c Config) check(name string, blocks ...int) (Config, error) {
 	if c.Width == 0 {
 		c.Width = 1
 	}
@@ -45,19 +45,14 @@ func (c Config) check(name string) (Config, error) {
 		return c, fmt.Errorf("%s: needs at least one input channel, not %d", name, c.InChannels)
 	case !(c.Dropout >= 0 && c.Dropout < 1):
 		return c, fmt.Errorf("%s: dropout rate %g is outside [0, 1)", name, c.Dropout)
+	case len(c.Blocks) == 0:
+		c.Blocks = blocks
+	case len(blocks) == 0:
+		return c, fmt.Errorf("%s: %v layers of its stages: it leaves no choice of them", name, c.Blocks)
+	case len(c.Blocks) > maxStages || slices.Min(c.Blocks) < 1 || slices.Max(c.Blocks) > maxLayers:
+		return c, fmt.Errorf("%s: %v layers of its stages: 1 to %d stages of 1 to %d layers are possible", name, c.Blocks, maxStages, maxLayers)
 	}
 	return c, nil
-}
-
-// blocks returns the layers of each stage.
-func (c Config) blocks(name string, usual []int) ([]int, error) {
-	if len(c.Blocks) == 0 {
-		return usual, nil
-	}
-	if len(c.Blocks) > maxStages || slices.Min(c.Blocks) < 1 || slices.Max(c.Blocks) > maxLayers {
-		return nil, fmt.Errorf("%s: %v layers of its stages: 1 to %d stages of 1 to %d layers are possible", name, c.Blocks, maxStages, maxLayers)
-	}
-	return c.Blocks, nil
 }
 
 // maxStages and maxLayers bound the depth: each stage halves the map.
