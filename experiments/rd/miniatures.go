@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"rd/experiments"
+)
+
+func miniaturesCommand() *cobra.Command {
+	var session sessionFlags
+	var name, work, out string
+	var seeds int
+	cmd := &cobra.Command{
+		Use:   "miniatures --out DIR",
+		Short: "Pre-train the three miniature foundation models on phantoms and probe what they learnt",
+		Long: `miniatures pre-trains three small stand-ins for the paper's foundation models on synthetic corpora: a CLIP-style ResNet on
+images with captions (PMC-CLIP), a DenseNet on labels (RadDenseNet), a vision transformer without labels (LVM-Med). Then it
+fits linear probes on the five phantoms, against the same networks with random weights, and writes records and a table.`,
+		Args: exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := required(map[string]string{"--out": out}); err != nil {
+				return err
+			}
+			if err := positive(cmd.Flags()); err != nil {
+				return err
+			}
+			profile, err := experiments.FindProfile(name)
+			if err != nil {
+				return err
+			}
+			s, err := session.open()
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if err := experiments.ProbeMiniatures(cmd.Context(), s, profile, seeds, work, out, commandLine("bin/rd")); err != nil {
+				return err
+			}
+			table, err := os.ReadFile(filepath.Join(out, "table.md"))
+			if err == nil {
+				fmt.Printf("%s", table)
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	session.add(f)
+	f.StringVar(&name, "profile", "quick", "ci or quick")
+	f.IntVar(&seeds, "seeds", 5, "seeds 1 … N of the probes")
+	f.StringVar(&work, "work", "runs", "folder of phantoms and teachers")
+	f.StringVar(&out, "out", "", "folder of records and table (required)")
+	return cmd
+}
