@@ -26,7 +26,7 @@ const PaperEpochs = 240
 
 // Options describe one cell: one student trained by one method on one data set, with one teacher or none.
 type Options struct {
-	Data     string // folder of images
+	Data     string // folder of images, or a CSV file that names them
 	DataName string // name in records; "" takes the folder's
 	Layout   string // how Data is arranged, one of dataset.LayoutNames; "" recognises it
 	Teacher  string // ONNX file; may be "" for methods without one
@@ -237,12 +237,12 @@ func (j *Job) config() record.Config {
 	return c
 }
 
-// folderName is the last part of a folder's path.
+// folderName is the last part of a folder's path, or of a table's without its extension.
 func folderName(dir string) string {
 	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
 	}
-	return filepath.Base(dir)
+	return strings.TrimSuffix(filepath.Base(dir), ".csv")
 }
 
 // outputs are the teacher's features the method is fed.

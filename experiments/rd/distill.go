@@ -69,7 +69,7 @@ func (s *sessionFlags) confirm(ctx context.Context, question string) bool {
 // trainingFlags are the options of a cell.
 func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	o.Optimizer = train.DefaultOptimizer()
-	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders (required)")
+	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders, or a CSV file (required)")
 	layoutFlag(f, &o.Layout)
 	f.IntVar(&o.Size, "size", 64, "height and width of the student's images")
 	f.IntVar(&o.TeacherSize, "teacher-size", 0, "height and width of the teacher's images (0: its side-car's, else --size)")

@@ -11,10 +11,10 @@ import (
 func TestReadCaptions(t *testing.T) {
 	for _, c := range []struct{ name, text, problem string }{
 		{"good", "caption,path\na bright ring,ring/1.png\n\"two discs, dark\",disc/2.png\n", ""},
-		{"empty", "", "must name the columns"},
+		{"empty", "", "must begin with a header"},
 		{"column", "path,text\na.png,x\n", `no column "caption"`},
-		{"twice", "path,caption\na.png,x\na.png,y\n", "line 3: a.png is named twice"},
-		{"blank", "path,caption\na.png, \n", "line 2: a.png has no caption"},
+		{"twice", "path,caption\na.png,x\na.png,y\n", "line 3 of"},
+		{"blank", "path,caption\na.png, \n", "a.png has no caption"},
 		{"outside", "path,caption\n../a.png,x\n", "no path below the folder"},
 		{"ragged", "path,caption\na.png\n", "wrong number of fields"},
 	} {

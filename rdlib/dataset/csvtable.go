@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// table is a CSV file with a header.
+// table is a CSV file with a header, in whose names small and capital letters are the same.
 type table struct {
 	file   string
 	header []string
-	column map[string]int
+	column map[string]int // by columnName
 	rows   [][]string
 	lines  []int // where each row begins, from 1
 }
@@ -64,7 +64,8 @@ func parseTable(file string, data []byte) (*table, error) {
 			continue
 		}
 		t.header = row
-		for k, name := range row {
+		for k := range row {
+			name := columnName(row[k])
 			if _, twice := t.column[name]; twice {
 				return nil, badDataset("%s has two columns called %q: keep one", file, name)
 			}
@@ -73,16 +74,21 @@ func parseTable(file string, data []byte) (*table, error) {
 	}
 }
 
+// columnName is a header's name as names are compared.
+func columnName(name string) string {
+	return strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
+}
+
 // columns refuses a table that lacks a needed column, or has one that is neither needed nor optional.
 func (t *table) columns(needed, optional []string) error {
 	var missing, unknown []string
 	for _, name := range needed {
-		if _, ok := t.column[name]; !ok {
+		if _, ok := t.column[columnName(name)]; !ok {
 			missing = append(missing, fmt.Sprintf("%q", name))
 		}
 	}
 	for _, name := range t.header {
-		if !slices.Contains(needed, name) && !slices.Contains(optional, name) {
+		if !slices.ContainsFunc(slices.Concat(needed, optional), func(known string) bool { return columnName(known) == columnName(name) }) {
 			unknown = append(unknown, fmt.Sprintf("%q", name))
 		}
 	}
@@ -101,7 +107,7 @@ func (t *table) columns(needed, optional []string) error {
 
 // get is a value, or "" where there is no such column.
 func (t *table) get(row int, column string) string {
-	if k, ok := t.column[column]; ok {
+	if k, ok := t.column[columnName(column)]; ok {
 		return t.rows[row][k]
 	}
 	return ""

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,9 +10,11 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Item is one image.
@@ -137,8 +140,8 @@ func newDataset(dir string, found *listing, o Options) (*Dataset, error) {
 	if err != nil {
 		return nil, badDataset("%w", err)
 	}
-	d.Name = filepath.Base(absolute)
-	for _, place := range []string{dir, d.Root} {
+	d.Name = cmp.Or(found.name, filepath.Base(absolute))
+	for _, place := range append([]string{dir}, foldersOf(d.source, found.files)...) {
 		if d.Phantom == nil {
 			if d.Phantom, err = readPhantom(place); err != nil {
 				return nil, err
@@ -148,11 +151,24 @@ func newDataset(dir string, found *listing, o Options) (*Dataset, error) {
 	return d, nil
 }
 
+// foldersOf are the folders that files lie in and those around them, up to the root.
+func foldersOf(s *source, files []Item) []string {
+	seen := map[string]bool{".": true}
+	places := []string{s.root}
+	for _, f := range files {
+		for folder := path.Dir(f.Path); !seen[folder]; folder = path.Dir(folder) {
+			seen[folder] = true
+			places = append(places, s.place(folder))
+		}
+	}
+	return places
+}
+
 // readPhantom reads the mark of synthetic images; nil where there is none.
 func readPhantom(dir string) (*Phantom, error) {
 	path := filepath.Join(dir, PhantomFile)
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // a zip or CSV file
 		return nil, nil
 	}
 	if err != nil {

@@ -231,7 +231,7 @@ func TestOpenBadFolders(t *testing.T) {
 		"file":                   {prepare: func(dir string) { writeFile(t, filepath.Join(dir, "x"), nil) }, dir: "x", want: []string{"is a file"}},
 		"empty":                  {want: []string{"no class folders", "CLASS"}},
 		"no classes":             {prepare: func(dir string) { writeFile(t, filepath.Join(dir, "x.png"), greyPNG(t, 1)) }, want: []string{"lie in no class folders"}},
-		"one class":              {folders: map[string]int{"a": 5}, want: []string{`only the class "a"`, "second class folder"}},
+		"one class":              {folders: map[string]int{"a": 5}, want: []string{`only the class "a"`, "second class"}},
 		"one image":              {folders: map[string]int{"a": 5, "b": 1}, want: []string{`class "b"`, "single readable image", "add images"}},
 		"empty class":            {folders: map[string]int{"a": 5, "b": 0}, want: []string{`"b"`, "holds no images", "remove it"}},
 		"several data sets":      {folders: map[string]int{"one/a": 2, "one/b": 2, "two/a": 2}, want: []string{"no class folders", "one may"}},

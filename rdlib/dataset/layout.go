@@ -48,6 +48,7 @@ func (g *Ignored) other(path string) {
 // listing is what a layout finds in a folder, before any image is opened.
 type listing struct {
 	layout      string
+	name        string  // of the data set; "" is the root's
 	source      *source // paths are relative to its root
 	classes     []string
 	files       []Item // Path, Label, Group, and Split where it is published
@@ -72,7 +73,7 @@ type layout struct {
 // layouts are tried in order on the folder, and then on those it wraps. The last takes every folder, or says what it
 // misses, and goes into wrapped folders by itself.
 var layouts = []layout{
-	busi, covidCT, btc, isic2018,
+	csvFile, busi, covidCT, btc, isic2018, chestXray,
 	{name: "class-folders", about: "[train|val|test/]CLASS/IMAGE", read: readClassFolders},
 }
 
@@ -102,8 +103,8 @@ func recognise(dir string, o Options) (*listing, error) {
 	if err != nil {
 		return nil, badDataset("%w", err)
 	}
-	if !info.IsDir() {
-		return nil, badDataset("%s is a file: give the folder that holds the class folders", dir)
+	if !info.IsDir() && !isCSV(dir) {
+		return nil, badDataset("%s is a file: give the folder that holds the class folders, or a CSV file", dir)
 	}
 	l, root, err := choose(dir, o.Layout)
 	if err != nil {
@@ -126,6 +127,12 @@ func recognise(dir string, o Options) (*listing, error) {
 func choose(dir, name string) (layout, string, error) {
 	if err := CheckLayout(name); err != nil {
 		return layout{}, "", badDataset("%w", err)
+	}
+	if isCSV(dir) {
+		if name != "" && name != csvFile.name {
+			return layout{}, "", badDataset("%s cannot be read as %s: give the folder, or leave --layout out", dir, name)
+		}
+		return csvFile, dir, nil
 	}
 	root := dir
 	for range maxWrapping + 1 {

@@ -19,7 +19,7 @@ var btc = layout{
 		return false
 	},
 	read: func(root string, o Options) (*listing, error) {
-		return readNamedParts(root, btcParts, btcClasses, o)
+		return readNamedParts(root, btcParts, btcClasses, nil, o)
 	},
 	published: map[Split]map[string]int{
 		Train: {"glioma_tumor": 826, "meningioma_tumor": 822, "no_tumor": 395, "pituitary_tumor": 827},
@@ -32,8 +32,9 @@ var (
 	btcParts   = map[Split]string{Train: "Training", Test: "Testing"}
 )
 
-// readNamedParts reads ROOT/PART/CLASS/IMAGE where the names of all parts and classes are known.
-func readNamedParts(root string, parts map[Split]string, classes []string, o Options) (*listing, error) {
+// readNamedParts reads ROOT/PART/CLASS/IMAGE where the names of all parts and classes are known. A class folder may also
+// bear a name that also gives for the class.
+func readNamedParts(root string, parts map[Split]string, classes []string, also map[string]string, o Options) (*listing, error) {
 	top, err := readFolder(root)
 	if err != nil {
 		return nil, err
@@ -55,14 +56,20 @@ func readNamedParts(root string, parts map[Split]string, classes []string, o Opt
 		if err != nil {
 			return nil, err
 		}
-		missing = append(missing, below.without(name+"/", classes)...)
-		l.leaveOut(name+"/", below, classes)
-		if len(missing) > 0 {
-			continue
+		var folders []string
+		for _, class := range classes {
+			found := slices.DeleteFunc([]string{class, also[class]}, func(f string) bool { return !slices.Contains(below.dirs, f) })
+			if len(found) == 0 {
+				missing = append(missing, name+"/"+class)
+			}
+			for _, f := range found {
+				if err := l.addClass(name+"/"+f, class, part); err != nil {
+					return nil, err
+				}
+			}
+			folders = append(folders, found...)
 		}
-		if err := l.addClasses(name, classes, part); err != nil {
-			return nil, err
-		}
+		l.leaveOut(name+"/", below, folders)
 	}
 	if len(missing) > 0 {
 		return nil, missing

@@ -139,26 +139,38 @@ func readParts(dir string, top folder, parts map[Split]string, others []string, 
 // addClasses lists the images of class folders under the sub-folder part of the root ("" is the root itself).
 func (l *listing) addClasses(part string, classes []string, split Split) error {
 	for _, class := range classes {
-		rel := strings.TrimPrefix(part+"/"+class, "/")
-		f, err := readFolder(l.source.place(rel))
-		if err != nil {
+		if err := l.addClass(strings.TrimPrefix(part+"/"+class, "/"), class, split); err != nil {
 			return err
-		}
-		if !slices.Contains(l.classes, class) {
-			l.classes = append(l.classes, class)
-		}
-		label := slices.Index(l.classes, class)
-		for _, path := range f.images(rel, &l.ignored) {
-			l.files = append(l.files, Item{Path: path, Label: label, Split: split})
 		}
 	}
 	return nil
 }
 
+// addClass lists the images of one folder.
+func (l *listing) addClass(folder, class string, split Split) error {
+	f, err := readFolder(l.source.place(folder))
+	if err != nil {
+		return err
+	}
+	label := l.label(class)
+	for _, path := range f.images(folder, &l.ignored) {
+		l.files = append(l.files, Item{Path: path, Label: label, Split: split})
+	}
+	return nil
+}
+
+// label is the number of a class, which is added when it is new.
+func (l *listing) label(class string) int {
+	if !slices.Contains(l.classes, class) {
+		l.classes = append(l.classes, class)
+	}
+	return slices.Index(l.classes, class)
+}
+
 // check refuses a listing that nothing can be learnt from.
 func (l *listing) check() error {
 	if len(l.classes) == 1 {
-		return badDataset("%s has only the class %q: a second class folder is needed", l.source.root, l.classes[0])
+		return badDataset("%s has only the class %q: a second class is needed", l.source.root, l.classes[0])
 	}
 	var parts []Split
 	for _, part := range []Split{"", Train} {
@@ -171,7 +183,7 @@ func (l *listing) check() error {
 	}
 	for label, class := range l.classes {
 		if !slices.ContainsFunc(l.files, func(i Item) bool { return i.Label == label && i.Split == parts[0] }) {
-			return badDataset("class folder %q of %s holds no images (%s): add some directly into it, or remove it", class, l.source.root, strings.Join(imageExtensions, " "))
+			return badDataset("class %q of %s holds no images to train on (%s): add some, or remove it", class, l.source.root, strings.Join(imageExtensions, " "))
 		}
 	}
 	return nil

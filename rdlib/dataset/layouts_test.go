@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -127,6 +129,23 @@ func tinyISIC(t testing.TB, parts ...string) map[string][]byte {
 	return files
 }
 
+func tinyChestXray(t testing.TB) map[string][]byte {
+	return tinyParts(t, []string{"train", "val", "test"}, []string{"COVID19", "NORMAL", "PNEUMONIA", "TURBERCULOSIS"})
+}
+
+// tinyCSV has two classes, parts, and groups of two images.
+func tinyCSV(t testing.TB) map[string][]byte {
+	files := map[string][]byte{}
+	csv := "\ufeffgroup, split,Label,path\r\n"
+	for i := range 12 {
+		name := fmt.Sprintf("images/no %d, 1.png", i)
+		files[name] = greyPNG(t, i)
+		csv += fmt.Sprintf("patient %d,%s,%s,\"%s\"\r\n", i/2, []string{"train", "Train", "training", "VAL", "test", "Testing"}[i/2], []string{"sick", "well"}[i%2], name)
+	}
+	files["labels.csv"] = []byte(csv)
+	return files
+}
+
 func TestPublishedLayoutsAreRecognised(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -141,6 +160,8 @@ func TestPublishedLayoutsAreRecognised(t *testing.T) {
 		{"btc", tinyBTC(t), "btc", btcClasses, []Split{Train, Test}, [3][]int{{2, 2, 2, 2}, {1, 1, 1, 1}, {3, 3, 3, 3}}},
 		{"isic training", tinyISIC(t, "Training"), "isic2018", isicClasses, []Split{Train}, [3][]int{{1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}}},
 		{"isic", tinyISIC(t, "Training", "Validation", "Test"), "isic2018", isicClasses, []Split{Train, Val, Test}, [3][]int{{3, 3, 3, 3, 3, 3, 3}, {3, 3, 3, 3, 3, 3, 3}, {3, 3, 3, 3, 3, 3, 3}}},
+		{"chestxray", tinyChestXray(t), "chestxray", chestClasses, []Split{Train, Val, Test}, [3][]int{{3, 3, 3, 3}, {3, 3, 3, 3}, {3, 3, 3, 3}}},
+		{"csv", tinyCSV(t), "csv", []string{"sick", "well"}, []Split{Train, Val, Test}, [3][]int{{3, 3}, {1, 1}, {2, 2}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := write(t, c.files)
@@ -256,8 +277,32 @@ func TestLayoutsNameWhatIsWrong(t *testing.T) {
 		"isic: unknown column": {isicLine(t, ""), func(f map[string][]byte) {
 			f[isicTruth] = []byte("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,UNK\nISIC_1,0,1,0,0,0,0,0,0\n")
 		}, "", []string{`unknown column "UNK"`, "image, MEL"}},
-		"isic: missing column": {isicLine(t, ""), func(f map[string][]byte) { f[isicTruth] = []byte("image,MEL,NV\nISIC_1,0,1\n") }, "", []string{`no column "BCC", "AKIEC"`}},
-		"isic: no line":        {isicLine(t, ""), nil, "", []string{"no line below"}},
+		"isic: missing column":      {isicLine(t, ""), func(f map[string][]byte) { f[isicTruth] = []byte("image,MEL,NV\nISIC_1,0,1\n") }, "", []string{`no column "BCC", "AKIEC"`}},
+		"chestxray without a part":  {tinyChestXray(t), func(f map[string][]byte) { drop(f, "val") }, "", []string{"lacks val of", "chestxray"}},
+		"chestxray without a class": {tinyChestXray(t), func(f map[string][]byte) { drop(f, "test/TURBERCULOSIS") }, "", []string{"lacks test/TUBERCULOSIS"}},
+		"csv: nothing named":        {tinyBUSI(t), nil, "csv", []string{"lacks a CSV file whose first line names path and label"}},
+		"csv: two tables":           {tinyCSV(t), func(f map[string][]byte) { f["more.csv"] = f["labels.csv"] }, "", []string{"labels.csv, more.csv", "give one"}},
+		"csv: unknown column":       {csvOf("path,label,patient\nx.png,a,1\n"), nil, "", []string{`unknown column "patient"`, "may have split, group"}},
+		"csv: two columns":          {csvOf("path,label,Path\nx.png,a,x\n"), nil, "", []string{`two columns called "path"`}},
+		"csv: header alone":         {csvOf("path,label\n"), nil, "", []string{"no line below"}},
+		"csv: ragged":               {csvOf("path,label\nx.png,a\ny.png\n"), nil, "", []string{"line 3", "wrong number of fields"}},
+		"csv: open quote":           {csvOf("path,label\n\"x.png,a\n"), nil, "", []string{"labels.csv", "quote"}},
+		"csv: no text":              {csvOf("path,label\nx\xff.png,a\n"), nil, "", []string{"no text in UTF-8"}},
+		"csv: no path":              {csvOf("path,label\nx.png,a\n,b\n"), nil, "", []string{"line 3", "path is missing"}},
+		"csv: no label":             {csvOf("path,label\nx.png,a\ny.png, \n"), nil, "", []string{"line 3", "y.png has no label"}},
+		"csv: doubled path":         {csvOf("path,label\nx.png,a\n./x.png,b\n"), nil, "", []string{"line 3", "x.png is listed before, in line 2"}},
+		"csv: path outside":         {csvOf("path,label\nx.png,a\n../y.png,b\n"), nil, "", []string{"line 3", "leads out"}},
+		"csv: absolute path":        {csvOf("path,label\nx.png,a\n/etc/y.png,b\n"), nil, "", []string{"line 3", "leads out"}},
+		"csv: Windows path":         {csvOf("path,label\nx.png,a\nb\\y.png,b\n"), nil, "", []string{"line 3", "forward slashes"}},
+		"csv: unknown split":        {csvOf("path,label,split\nx.png,a,train\ny.png,b,exam\n"), nil, "", []string{"line 3", `"exam"`, "train, val and test"}},
+		"csv: half a split":         {csvOf("path,label,split\nx.png,a,train\ny.png,b,\n"), nil, "", []string{"line 3", "all or none"}},
+		"csv: one class":            {csvOf("path,label\nx.png,a\ny.png,a\n"), nil, "", []string{`only the class "a"`}},
+		"csv: untrained class":      {csvOf("path,label,split\nx.png,a,train\ny.png,b,test\n"), nil, "", []string{`class "b"`, "to train on"}},
+		"csv: a group on both sides": {csvOf("path,label,split,group\nx.png,a,train,p1\ny.png,b,train,p2\nz.png,b,test,p1\n"), nil, "",
+			[]string{`group "p1"`, "both sides", "x.png is in train and z.png in test"}},
+		"csv: files that do not exist": {csvOf("path,label\nx.png,a\ny.png,b\n"), nil, "", []string{"x.png is missing"}},
+		"csv: a group too large":       {csvOf("path,label,group\nx.png,a,p\ny.png,a,p\nz.png,b,q\nu.png,b,r\n", "x.png", "y.png", "z.png", "u.png"), nil, "", []string{`class "a" has too few groups`}},
+		"isic: no line":                {isicLine(t, ""), nil, "", []string{"no line below"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.change != nil {
@@ -275,6 +320,21 @@ func TestLayoutsNameWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// csvOf is a table, and small images.
+func csvOf(table string, images ...string) map[string][]byte {
+	files := map[string][]byte{"labels.csv": []byte(table)}
+	for i, name := range images {
+		img := image.NewGray(image.Rect(0, 0, 3, 2))
+		img.Pix[0] = uint8(i)
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			panic(err)
+		}
+		files[name] = b.Bytes()
+	}
+	return files
 }
 
 const isicTruth = "ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv"
@@ -366,6 +426,75 @@ func TestZipsThatMeanHarm(t *testing.T) {
 		d := open(t, write(t, files), Options{})
 		if len(d.Skipped) != 1 || !strings.Contains(d.Skipped[0].Reason, "c.png is damaged") {
 			t.Errorf("skipped %q", d.Skipped)
+		}
+	})
+}
+
+func TestChestXrayTakesBothSpellings(t *testing.T) {
+	files := tinyChestXray(t)
+	for name, data := range files {
+		if strings.HasPrefix(name, "test/TURBERCULOSIS") {
+			delete(files, name)
+			files[strings.Replace(name, "TURBERCULOSIS", "TUBERCULOSIS", 1)] = data
+		}
+	}
+	d := open(t, write(t, files), Options{Strict: true})
+	if d.Layout != "chestxray" || !slices.Equal(d.Classes, chestClasses) || !slices.Equal(d.Counts(Test), []int{3, 3, 3, 3}) || !slices.Equal(d.Counts(Train), []int{3, 3, 3, 3}) {
+		t.Errorf("%s %v %v %v", d.Layout, d.Classes, d.Counts(Train), d.Counts(Test))
+	}
+}
+
+func TestCSVMayBeAFileAmongOthers(t *testing.T) {
+	files := tinyCSV(t)
+	files["other.csv"] = []byte("path,label\n\"images/no 0, 1.png\",x\n\"images/no 1, 1.png\",y\n\"images/no 2, 1.png\",x\n\"images/no 3, 1.png\",y\n")
+	files["images/PHANTOM.json"] = []byte(`{"generator":"g","version":1,"seed":3,"parameters":{}}`)
+	dir := write(t, files)
+	one, other := open(t, filepath.Join(dir, "labels.csv"), Options{}), open(t, filepath.Join(dir, "other.csv"), Options{})
+	if one.Name != "labels" || len(one.Items) != 12 || one.Items[3].Group != "patient 1" || one.Root != dir {
+		t.Errorf("%s: %+v", one.Name, one.Items)
+	}
+	if other.Name != "other" || len(other.Items) != 4 || !slices.Equal(other.Classes, []string{"x", "y"}) {
+		t.Errorf("%s: %+v", other.Name, other.Items)
+	}
+	if one.Phantom == nil || other.Phantom == nil {
+		t.Error("phantoms named by a table are not marked")
+	}
+	if _, err := Open(context.Background(), filepath.Join(dir, "labels.csv"), Options{Layout: "busi"}); !errors.Is(err, ErrDataset) || !strings.Contains(err.Error(), "cannot be read as busi") {
+		t.Errorf("named busi: %v", err)
+	}
+	if _, err := Open(context.Background(), filepath.Join(dir, "gone.csv"), Options{}); !errors.Is(err, ErrDataset) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// FuzzLists: whatever a table or a list holds, it is read or refused, and no path leads out of the folder.
+func FuzzLists(f *testing.F) {
+	for _, seed := range []string{"path,label\na.png,b\n", "\ufeffpath,label,split,group\r\n\"a, b.png\",x,train,1\r\n", "a%0.png\r\n\r\n b c.jpg \n", "\"", ",,\n,,", "path,label\n../x,y", "../x\n"} {
+		f.Add([]byte(seed))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := writeFile(t, filepath.Join(dir, "x.csv"), data)
+		names, err := readNameList(file)
+		if err != nil && !errors.Is(err, ErrDataset) {
+			t.Errorf("a list: %v", err)
+		}
+		for _, name := range names {
+			if !filepath.IsLocal(name) {
+				t.Errorf("a list gives %q", name)
+			}
+		}
+		l, err := readCSV(file, Options{})
+		if err != nil && !errors.Is(err, ErrDataset) {
+			t.Errorf("a table: %v", err)
+		}
+		if err != nil {
+			return
+		}
+		for _, item := range l.files {
+			if !filepath.IsLocal(item.Path) || item.Label < 0 || item.Label >= len(l.classes) || l.classes[item.Label] == "" {
+				t.Errorf("a table gives %+v", item)
+			}
 		}
 	})
 }

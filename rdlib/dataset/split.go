@@ -33,6 +33,9 @@ func assignSplits(items []Item, classes []string, o Options) (published []Split,
 			items[i].Split = Train
 		}
 	}
+	if slices.ContainsFunc(items, func(i Item) bool { return i.Group != "" }) {
+		return published, assignGroups(items, classes, published, o)
+	}
 	for label, class := range classes {
 		var train []int
 		for i, item := range items {
