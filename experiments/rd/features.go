@@ -54,6 +54,7 @@ once (--stages), and for knowing the size beforehand. Run the same command again
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders, or a CSV file (required)")
+	layoutFlag(f, &o.Layout)
 	f.StringArrayVar(&teachers, "teacher", nil, "foundation model, an ONNX file; may be given several times (required)")
 	f.IntVar(&o.TeacherSize, "teacher-size", 0, "height and width of the teachers' images (0: each side-car's, else its graph's)")
 	f.BoolVar(&stages, "stages", false, "keep the maps of all stages, which some methods need, beside feature map and pooled feature")
