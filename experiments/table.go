@@ -30,15 +30,49 @@ type Row struct {
 	Gain       float64 `dataframe:"gain_over_scratch"` // mean over seeds of the paired difference of Last; NaN without a pair
 	GainHalf   float64 `dataframe:"gain_half_width"`   // half width of its 95 % t-interval; NaN below two pairs
 	Steps      int     `dataframe:"steps"`
+	// Of the test images whose pixels are in no other part, where some are: how many, and the last epoch's accuracy and
+	// gain on them; 0 and NaN elsewhere.
+	CleanImages   int     `dataframe:"clean_test_images"`
+	Clean         float64 `dataframe:"clean_last_mean"`
+	CleanSD       float64 `dataframe:"clean_last_sd"`
+	CleanGain     float64 `dataframe:"clean_gain_over_scratch"`
+	CleanGainHalf float64 `dataframe:"clean_gain_half_width"`
+}
+
+// cleanAccuracy is the last student's accuracy in per cent on the test images that are in no other part, and how many
+// they are.
+func cleanAccuracy(r *record.Record) (accuracy float64, images int) {
+	correct := 0
+	for _, p := range r.Result.Predictions {
+		if p.Leak {
+			continue
+		}
+		images++
+		if p.Class == p.Label {
+			correct++
+		}
+	}
+	return 100 * float64(correct) / float64(images), images
+}
+
+// leaks is whether any record has test images that are in another part.
+func leaks(records map[Cell]*record.Record) bool {
+	for _, r := range records {
+		if r != nil && r.Result.Counts.Leaks > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Rows summarises the records of a comparison, in the order of the spec; a row without records has zero seeds.
 func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 	var rows []Row
+	marked := leaks(records)
 	for _, student := range spec.Students {
 		for _, v := range spec.Variants() {
 			row := Row{Student: student, Method: v.Method, Teacher: v.Teacher}
-			var last, best, gain []float64
+			var last, best, gain, clean, cleanGain []float64
 			for seed := range uint64(spec.Seeds) {
 				r := records[Cell{student, v.Method, seed + 1, v.Teacher}]
 				if r == nil {
@@ -48,12 +82,23 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 				row.TestImages, row.Steps = r.Result.Last.TestTotal, r.Result.Config.Steps
 				last = append(last, 100*r.Result.Last.TestAccuracy)
 				best = append(best, 100*r.Result.Best.TestAccuracy)
+				accuracy := math.NaN()
+				if marked {
+					accuracy, row.CleanImages = cleanAccuracy(r)
+					clean = append(clean, accuracy)
+				}
 				if base := records[Cell{student, "scratch", seed + 1, ""}]; base != nil && v.Method != "scratch" {
 					gain = append(gain, 100*(r.Result.Last.TestAccuracy-base.Result.Last.TestAccuracy))
+					if marked {
+						before, _ := cleanAccuracy(base)
+						cleanGain = append(cleanGain, accuracy-before)
+					}
 				}
 			}
 			row.Last, row.LastSD = stat.MeanStdDev(last, nil)
 			row.Best, row.BestSD = stat.MeanStdDev(best, nil)
+			row.Clean, row.CleanSD = stat.MeanStdDev(clean, nil)
+			row.CleanGain, row.CleanGainHalf = rdstat.MeanInterval(cleanGain)
 			row.Gain, row.GainHalf = rdstat.MeanInterval(gain)
 			rows = append(rows, row)
 		}
@@ -91,6 +136,16 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 			continue
 		}
 		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), difference(r.Gain, r.GainHalf))
+	}
+	if leaks(records) {
+		fmt.Fprintln(&b, "\nThe same students on the test images whose pixels are in no other part:")
+		fmt.Fprintln(&b, "\n| student | method | images | last epoch, test accuracy % | gain over scratch, points |")
+		fmt.Fprintln(&b, "|---|---|---|---|---|")
+		for _, r := range rows {
+			if r.Seeds > 0 {
+				fmt.Fprintf(&b, "| %s | %s | %d | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.CleanImages, plusMinus(r.Clean, r.CleanSD), difference(r.CleanGain, r.CleanGainHalf))
+			}
+		}
 	}
 	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with its 95 %% t-interval; an interval that holds 0 is within noise.\n")
 	b.WriteString(provenance(spec, records))
@@ -139,6 +194,9 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 		note = " These are phantoms, synthetic images: no claim about real data rests on them."
 	}
 	n := any.Result.Counts
+	if n.Dropped > 0 {
+		note += fmt.Sprintf(" %d test images whose pixels are in another part were left out.", n.Dropped)
+	}
 	fmt.Fprintf(&b, "\n- Data: %s, %d training, %d validation and %d test images, %d unreadable ones left out.%s\n",
 		c.Dataset.Name, n.Train, n.Validation, n.Test, n.Skipped, note)
 	b.WriteString(teachersText(spec, records))

@@ -111,3 +111,63 @@ func TestFindProfile(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestLeaksAreShownApart(t *testing.T) {
+	spec := testSpec(t)
+	spec.Students, spec.Seeds = []string{"shufflenet"}, 2
+	for seed := range uint64(2) {
+		for method, right := range map[string]int{"scratch": 2, "rd": 3} {
+			r := &record.Record{}
+			r.Result.Counts.Leaks = 6
+			r.Result.Last = record.Outcome{TestAccuracy: float64(6+right) / 10, TestCorrect: 6 + right, TestTotal: 10}
+			for i := range 10 {
+				p := record.Prediction{Leak: i < 6}
+				if i >= 6+right {
+					p.Class = 1
+				}
+				r.Result.Predictions = append(r.Result.Predictions, p)
+			}
+			if err := r.Write(spec.recordPath(Cell{"shufflenet", method, seed + 1, ""})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	records, err := Records(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := Rows(spec, records)
+	if rd := rows[1]; rd.Last != 90 || rd.CleanImages != 4 || rd.Clean != 75 || math.Abs(rd.Gain-10) > 1e-9 || math.Abs(rd.CleanGain-25) > 1e-9 {
+		t.Errorf("%+v", rd)
+	}
+	if err := Render(spec); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(spec.Out, "table.md"))
+	if err != nil || !strings.Contains(string(text), "| shufflenet | rd | 4 | 75.0 ± 0.0 | +25.0 ± 0.0 |") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestSeveralTeachersShareScratch(t *testing.T) {
+	spec := testSpec(t)
+	spec.Teachers = []string{"a/one.onnx", "b/two.onnx"}
+	var names []string
+	for _, v := range spec.Variants() {
+		names = append(names, v.String())
+	}
+	if got := strings.Join(names, "; "); got != "scratch; rd, one; rd, two" {
+		t.Errorf("variants: %s", got)
+	}
+	if n := len(spec.Cells()); n != 2*3*3 {
+		t.Errorf("%d cells", n)
+	}
+	c := Cell{"mobilenet", "rd", 2, "two"}
+	if o := spec.options(c); o.Teacher != "b/two.onnx" || !strings.HasSuffix(spec.recordPath(c), "mobilenet-rd-two-2.json") {
+		t.Errorf("%s, %s", o.Teacher, spec.recordPath(c))
+	}
+	spec.Teachers = append(spec.Teachers, "c/one.onnx")
+	if err := Run(t.Context(), nil, spec); err == nil || !strings.Contains(err.Error(), "two teachers are called one") {
+		t.Errorf("two teachers of one name: %v", err)
+	}
+}

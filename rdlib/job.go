@@ -45,6 +45,7 @@ type Options struct {
 	Augment   *dataset.Augmentation
 	Half      bool
 	Strict    bool
+	DropLeaks bool // leave test images out whose pixels are in another part
 	Seeds     record.Seeds
 	Optimizer record.Optimizer // the zero value is train.DefaultOptimizer
 
@@ -107,7 +108,9 @@ func (o Options) resolve() (Options, error) {
 	return o, nil
 }
 
-func (o Options) dataKey() dataKey { return dataKey{o.Data, o.Layout, o.Seeds.Split, o.Strict} }
+func (o Options) dataKey() dataKey {
+	return dataKey{o.Data, o.Layout, o.Seeds.Split, o.Strict, o.DropLeaks}
+}
 
 // Job is a cell ready to train: checked, resolved, with its key.
 type Job struct {
@@ -215,7 +218,7 @@ func studentInput(info *foundation.Info, size int) dataset.Preprocess {
 func (j *Job) config() record.Config {
 	o := j.options
 	c := record.Config{
-		Dataset: record.Dataset{Name: o.DataName, Phantom: j.Dataset.Phantom != nil, Manifest: j.Dataset.Hash()},
+		Dataset: record.Dataset{Name: o.DataName, Phantom: j.Dataset.Phantom != nil, Manifest: j.Dataset.Hash(), DropLeaks: o.DropLeaks},
 		Student: j.Student.Name(), Width: o.Width, Method: j.method.Name(), Options: j.method.Options(), Input: j.input,
 		Views: o.Views, Epochs: o.Epochs, Steps: o.Steps, Batch: o.Batch, Optimizer: o.Optimizer, Seeds: o.Seeds,
 		Backend: record.Backend{Name: backend.NameOf(j.session.Backend), Version: backend.VersionOf(j.session.Backend), Threads: backend.ThreadsOf(j.session.Backend)},
@@ -307,11 +310,12 @@ func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error)
 }
 
 func (j *Job) result(t *train.Trained) record.Result {
+	leaks := j.Dataset.Leaks()
 	r := record.Result{
 		Version: record.Version, Key: j.Key, Config: j.Config, Classes: j.Dataset.Classes,
 		Counts: record.Counts{
 			Train: len(j.Dataset.Indices(dataset.Train)), Validation: len(j.Dataset.Indices(dataset.Val)),
-			Test: len(j.Dataset.Indices(dataset.Test)), Skipped: len(j.Dataset.Skipped),
+			Test: len(j.Dataset.Indices(dataset.Test)), Skipped: len(j.Dataset.Skipped), Leaks: len(leaks), Dropped: j.Dataset.Dropped,
 		},
 		Curves: t.Curves, Last: t.Last, Best: t.Best,
 	}
@@ -327,7 +331,7 @@ func (j *Job) result(t *train.Trained) record.Result {
 	for i, item := range j.Dataset.Indices(dataset.Test) {
 		r.Predictions = append(r.Predictions, record.Prediction{
 			Path: j.Dataset.Items[item].Path, Label: j.Dataset.Items[item].Label,
-			Class: train.ArgMax(t.Probabilities[i]), Probabilities: t.Probabilities[i],
+			Class: train.ArgMax(t.Probabilities[i]), Probabilities: t.Probabilities[i], Leak: leaks[item],
 		})
 	}
 	return r

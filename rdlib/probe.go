@@ -167,17 +167,13 @@ type probeParts struct {
 func partsOf(d *dataset.Dataset, seed uint64) probeParts {
 	var p probeParts
 	var rest []int
-	seen := map[string]bool{}
-	for i, item := range d.Items {
-		if item.Split != dataset.Test {
-			rest = append(rest, i)
-			seen[item.Pixels] = true
-		}
-	}
+	leaks := d.Leaks()
 	for i, item := range d.Items {
 		if item.Split == dataset.Test {
 			p.test = append(p.test, i)
-			p.clean = append(p.clean, !seen[item.Pixels])
+			p.clean = append(p.clean, !leaks[i])
+		} else {
+			rest = append(rest, i)
 		}
 	}
 	rng := rand.New(rand.NewPCG(seed, 0x70726f6265))

@@ -50,6 +50,7 @@ type dataKey struct {
 	dir, layout string
 	seed        uint64
 	strict      bool
+	dropLeaks   bool
 }
 
 type storeKey struct {
@@ -130,7 +131,7 @@ func (s *Session) dataset(ctx context.Context, key dataKey) (*dataset.Dataset, e
 	if d := s.data[key]; d != nil {
 		return d, nil
 	}
-	d, err := dataset.Open(ctx, key.dir, dataset.Options{Layout: key.layout, Strict: key.strict, SplitSeed: key.seed, Progress: s.bar("checking images", "images")})
+	d, err := dataset.Open(ctx, key.dir, dataset.Options{Layout: key.layout, Strict: key.strict, DropLeaks: key.dropLeaks, SplitSeed: key.seed, Progress: s.bar("checking images", "images")})
 	if err != nil {
 		return nil, asInput(err)
 	}

@@ -81,6 +81,7 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.Float64Var(&o.Width, "width", 1, "width multiplier of the student")
 	f.BoolVar(&o.Half, "half", false, "cache the teacher's features in half precision")
 	f.BoolVar(&o.Strict, "strict", false, "stop at an unreadable image instead of leaving it out")
+	f.BoolVar(&o.DropLeaks, "drop-leaks", false, "leave test images out whose pixels are in the training or validation part")
 	f.Float64Var(&o.Optimizer.LearningRate, "lr", o.Optimizer.LearningRate, "AdamW's learning rate")
 	f.Float64Var(&o.Optimizer.WeightDecay, "weight-decay", o.Optimizer.WeightDecay, "AdamW's weight decay")
 	f.StringVar(&o.Optimizer.Schedule, "schedule", o.Optimizer.Schedule, "learning-rate schedule: "+strings.Join(train.Schedules, " or "))

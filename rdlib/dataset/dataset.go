@@ -50,6 +50,7 @@ type Dataset struct {
 	SplitSeed    uint64
 	TestFraction float64
 	ValFraction  float64
+	Dropped      int // test images left out because their pixels are in another part: Options.DropLeaks
 	// Notes say what a reader of the results should know, such as a class that the test part lacks.
 	Notes []string
 	// ListedTwice are images that a published list names more than once; each is used once.
@@ -62,6 +63,7 @@ type Dataset struct {
 type Options struct {
 	Layout       string  // one of LayoutNames; "" recognises it
 	Strict       bool    // unreadable images are an error
+	DropLeaks    bool    // test images whose pixels are in the training or validation part are left out
 	SplitSeed    uint64  // of parts that are not published
 	TestFraction float64 // of all images, where no test part is published; 0 is 1/5 (train:test 4:1)
 	ValFraction  float64 // of the training part, where no validation part is published; 0 is 1/10, below 0 none
@@ -123,6 +125,9 @@ func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
 	}
 	if d.Published, err = assignSplits(d.Items, d.Classes, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Root, err)
+	}
+	if o.DropLeaks {
+		d.Dropped = d.dropLeaks()
 	}
 	if err := d.checkParts(); err != nil {
 		return nil, err
@@ -313,6 +318,9 @@ func (d *Dataset) Summary() string {
 	}
 	if n := len(d.Skipped); n > 0 {
 		text += fmt.Sprintf(", %d unreadable left out", n)
+	}
+	if n := d.Dropped; n > 0 {
+		text += fmt.Sprintf(", %d test images left out that are in another part too", n)
 	}
 	if n := d.Ignored.Masks; n > 0 {
 		text += fmt.Sprintf(", %d masks left out", n)

@@ -68,6 +68,8 @@ type Dataset struct {
 	Name     string `json:"name"`
 	Phantom  bool   `json:"phantom"` // synthetic images
 	Manifest string `json:"manifest_sha256"`
+	// DropLeaks: test images whose pixels are in another part were left out.
+	DropLeaks bool `json:"drop_leaks,omitempty"`
 }
 
 // Features says how the teacher's features were computed.
@@ -108,7 +110,9 @@ type Counts struct {
 	Train      int `json:"train"`
 	Validation int `json:"validation"`
 	Test       int `json:"test"`
-	Skipped    int `json:"skipped"` // unreadable, left out
+	Skipped    int `json:"skipped"`           // unreadable, left out
+	Leaks      int `json:"leaks,omitempty"`   // test images whose pixels are in another part; their predictions are marked
+	Dropped    int `json:"dropped,omitempty"` // such images left out, with DropLeaks
 }
 
 // Teacher is what is known of the foundation model.
@@ -146,6 +150,7 @@ type Prediction struct {
 	Label         int       `json:"label"`
 	Class         int       `json:"class"`
 	Probabilities []float32 `json:"probabilities"`
+	Leak          bool      `json:"leak,omitempty"` // the image's pixels are in the training or validation part too
 }
 
 // Run is what may differ between two runs of one cell.
