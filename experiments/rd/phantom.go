@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,25 +11,37 @@ import (
 	"rd/rdlib/dataset/phantom"
 )
 
+// allKinds is the --kind that writes every kind, each to a folder of its own.
+const allKinds = "all"
+
+// phantomKind is what --kind names.
+type phantomKind struct {
+	name, shows string
+	write       func(dir string, o phantom.Options) error
+}
+
 func phantomCommand() *cobra.Command {
-	var out string
-	var o phantom.Options
-	var pretraining bool
-	var kind string
-	kinds, corpora := map[string]func(string, phantom.Options) error{}, map[string]func(string, phantom.Options) error{}
-	var names, corpusNames []string
+	var downstream, corpora []phantomKind
 	for _, k := range phantom.Kinds() {
-		kinds[k.Name] = k.Write
-		names = append(names, k.Name)
+		downstream = append(downstream, phantomKind{k.Name, k.Shows + ": " + strings.Join(k.Classes(), ", "), k.Write})
 	}
 	for _, c := range phantom.Corpora() {
-		corpora[c.Name] = c.Write
-		corpusNames = append(corpusNames, c.Name)
+		corpora = append(corpora, phantomKind{c.Name, "shapes in " + c.Article, c.Write})
 	}
+	var out, kind string
+	var o phantom.Options
+	var pretraining bool
 	cmd := &cobra.Command{
 		Use:   "phantom --out DIR",
 		Short: "Write synthetic images in the classes of a published data set, to try everything without data",
-		Args:  exactly(0, "no arguments"),
+		Long: `phantom writes synthetic images in class folders, and PHANTOM.json, which marks them as such.
+
+Kinds, named as the data sets whose classes they have:
+` + describeKinds(downstream) + `
+With --pretraining, corpora for a miniature teacher, whose classes are shapes and no diagnoses, with captions.csv:
+` + describeKinds(corpora) + `
+--kind all writes each to a folder of its own below --out.`,
+		Args: exactly(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			if err := required(map[string]string{"--out": out}); err != nil {
 				return err
@@ -36,30 +49,58 @@ func phantomCommand() *cobra.Command {
 			if o.Size < 16 || o.PerClass < 2 {
 				return &rdlib.UsageError{Err: fmt.Errorf("--size %d, --per-class %d: at least 16 and 2 are needed", o.Size, o.PerClass)}
 			}
-			known, list := kinds, names
+			kinds := downstream
 			if pretraining {
-				known, list = corpora, corpusNames
+				kinds = corpora
 			}
 			if kind == "" {
-				kind = list[0]
+				kind = kinds[0].name
 			}
-			write, ok := known[kind]
-			if !ok {
-				return &rdlib.UsageError{Err: fmt.Errorf("--kind %q: there are %s", kind, strings.Join(list, ", "))}
+			known := false
+			for _, k := range kinds {
+				dir := out
+				switch kind {
+				case allKinds:
+					dir = filepath.Join(out, k.name)
+				case k.name:
+				default:
+					continue
+				}
+				if err := k.write(dir, o); err != nil {
+					return err
+				}
+				fmt.Printf("phantom (synthetic) images: %s\n", dir)
+				known = true
 			}
-			if err := write(out, o); err != nil {
-				return err
+			if !known {
+				return &rdlib.UsageError{Err: fmt.Errorf("--kind %q: there are %s and %s", kind, kindNames(kinds), allKinds)}
 			}
-			fmt.Printf("phantom (synthetic) images: %s\n", out)
 			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&out, "out", "", "folder to write to (required)")
+	f.StringVar(&kind, "kind", "", "one of the kinds above, or "+allKinds+" (default: the first)")
 	f.IntVar(&o.Size, "size", 64, "height and width, pixels")
 	f.IntVar(&o.PerClass, "per-class", 200, "images of each class")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed")
 	f.BoolVar(&pretraining, "pretraining", false, "a pre-training corpus instead, whose classes are other ones, with captions")
-	f.StringVar(&kind, "kind", "", "what the images resemble: "+strings.Join(names, ", ")+"; with --pretraining "+strings.Join(corpusNames, ", ")+" (default: the first)")
 	return cmd
+}
+
+func kindNames(kinds []phantomKind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// describeKinds is a line for each kind.
+func describeKinds(kinds []phantomKind) string {
+	var lines strings.Builder
+	for _, k := range kinds {
+		fmt.Fprintf(&lines, "  %-11s %s\n", k.name, k.shows)
+	}
+	return lines.String()
 }

@@ -151,7 +151,7 @@ func (b Breast) draw(class, size int, rng *rand.Rand) *image.Gray {
 			b.lesion(s, mimic)
 		}
 	}
-	return b.Scanner.scan(s.echo, size, rng)
+	return b.Scanner.scan(s.v, size, rng)
 }
 
 // typical chooses whose looks a lesion has.
@@ -192,7 +192,7 @@ func (b Breast) lesion(s *scene, l Lesion) {
 // around is the mean level of the tissue where a body is to lie.
 func (s *scene) around(b body) float64 {
 	sum, n := 0.0, 0.0
-	s.each(b, 1.3, func(i int, _ float64) { sum += s.echo[i]; n++ })
+	s.each(b, 1.3, func(i int, _ float64) { sum += s.v[i]; n++ })
 	if n == 0 {
 		return 0
 	}

@@ -49,6 +49,9 @@ var chestGenerator = generator{
 	},
 }
 
+// lung is one of the two.
+type lung struct{ x, y, a, b, side float64 }
+
 func (c ChestXRay) draw(class, size int, rng *rand.Rand) image.Image {
 	p := &painting{size: size, rng: rng, tint: [3]float64{1, 1, 1}}
 	lungs := c.thorax(p)
@@ -137,7 +140,7 @@ func (c ChestXRay) tuberculosis(p *painting, lung lung, bright float64) {
 	if p.chance(c.Cavity) {
 		size := Uniform{0.03, 0.06}.draw(rng)
 		ring := body{x: x, y: y, halfWidth: size, halfHeight: size, shape: newOutline(rng, Outline{Lobulation: 0.1})}
-		s := &scene{size: p.size}
+		s := &canvas{size: p.size}
 		s.each(ring, 1.5, func(i int, r float64) {
 			t := (r - 1) / 0.25
 			p.add(i, 1.1*bright*math.Exp(-t*t))

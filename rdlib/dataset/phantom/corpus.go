@@ -145,7 +145,7 @@ func (p *painting) object(class string, o Object) string {
 	noise := newNoise(rng)
 	scale := Uniform{2.5, 4}.draw(rng) / width
 	paint := func(b body, ring bool) {
-		s := &scene{size: p.size}
+		s := &canvas{size: p.size}
 		s.each(b, 1+edge+0.3, func(i int, r float64) {
 			inside := smooth((1 + edge - r) / (2 * edge))
 			if ring {
@@ -203,19 +203,18 @@ func region(x, y float64) string {
 
 // image rounds to 8 bits.
 func (p *painting) image() image.Image {
-	level := func(v float64) uint8 { return uint8(255*min(max(v, 0), 1) + 0.5) }
 	r := image.Rect(0, 0, p.size, p.size)
 	if len(p.channels) == 1 {
 		img := image.NewGray(r)
 		for i, v := range p.channels[0] {
-			img.Pix[i] = level(v)
+			img.Pix[i] = eightBit(v)
 		}
 		return img
 	}
 	img := image.NewRGBA(r)
 	for i := range p.size * p.size {
 		for c := range 3 {
-			img.Pix[4*i+c] = level(p.channels[c][i])
+			img.Pix[4*i+c] = eightBit(p.channels[c][i])
 		}
 		img.Pix[4*i+3] = 255
 	}

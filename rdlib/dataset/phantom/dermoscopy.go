@@ -141,7 +141,7 @@ func (d Dermoscopy) lesion(p *painting, l SkinLesion) {
 	}
 	depth, network, mottle, pale := l.Depth.draw(rng), l.Network.draw(rng), l.Mottle.draw(rng), l.Pale.draw(rng)
 	mesh, areas := newNoise(rng), newNoise(rng)
-	s := &scene{size: p.size}
+	s := &canvas{size: p.size}
 	s.each(b, 1+edge, func(i int, r float64) {
 		x, y := float64(i%p.size)/float64(p.size), float64(i/p.size)/float64(p.size)
 		inside := depth * smooth((1+edge-r)/(2*edge))

@@ -61,34 +61,6 @@ func (o *outline) at(x, y float64) float64 {
 	return mix(o[int(i)&(outlineSteps-1)], o[int(i+1)&(outlineSteps-1)], t-i)
 }
 
-// body is a closed shape in the plane.
-type body struct {
-	x, y                  float64 // centre
-	halfWidth, halfHeight float64
-	tilt                  float64
-	shape                 *outline
-}
-
-// each visits the pixels within reach times the border, with r = 1 on the border and 0 in the centre.
-func (s *scene) each(b body, reach float64, visit func(i int, r float64)) {
-	widest := 0.0
-	for _, r := range b.shape {
-		widest = max(widest, r)
-	}
-	span := widest * reach * max(b.halfWidth, b.halfHeight)
-	size := float64(s.size)
-	sin, cos := math.Sincos(b.tilt)
-	for py := max(int((b.y-span)*size), 0); py < min(int((b.y+span)*size)+1, s.size); py++ {
-		for px := max(int((b.x-span)*size), 0); px < min(int((b.x+span)*size)+1, s.size); px++ {
-			dx, dy := (float64(px)+0.5)/size-b.x, (float64(py)+0.5)/size-b.y
-			u, v := (dx*cos+dy*sin)/b.halfWidth, (dy*cos-dx*sin)/b.halfHeight
-			if r := math.Hypot(u, v) / b.shape.at(u, v); r < reach {
-				visit(py*s.size+px, r)
-			}
-		}
-	}
-}
-
 // mass is a solid or cystic lesion.
 type mass struct {
 	body
@@ -110,10 +82,10 @@ func (s *scene) add(m mass) {
 		inside := smooth((1 + m.edge - r) / (2 * m.edge))
 		level := m.level + m.heterogeneity*texture.at(14*x, 14*y)
 		t := (r - 1.2) / 0.22
-		s.echo[i] += m.halo * math.Exp(-t*t) * (1 - inside)
-		s.echo[i] = mix(s.echo[i], level, inside)
+		s.v[i] += m.halo * math.Exp(-t*t) * (1 - inside)
+		s.v[i] = mix(s.v[i], level, inside)
 		t = (r - 1) / 0.09
-		s.echo[i] += m.rim * math.Exp(-t*t)
+		s.v[i] += m.rim * math.Exp(-t*t)
 	})
 	for range m.calcium {
 		angle, r := 2*math.Pi*s.rng.Float64(), 0.8*math.Sqrt(s.rng.Float64())
@@ -125,5 +97,5 @@ func (s *scene) add(m mass) {
 func (s *scene) speck(x, y, db float64) {
 	const radius = 0.009
 	point := body{x: x, y: y, halfWidth: radius, halfHeight: radius, shape: &ellipse}
-	s.each(point, 2, func(i int, r float64) { s.echo[i] += db * math.Exp(-r*r) })
+	s.each(point, 2, func(i int, r float64) { s.v[i] += db * math.Exp(-r*r) })
 }

@@ -50,7 +50,7 @@ var kinds = map[string]struct {
 }{
 	"breast":    {BreastUltrasound, breastGenerator},
 	"pretrain":  {UltrasoundPretrain, pretrainGenerator},
-	"covid_ct":  {Kinds()[1].Write, covidGenerator},
+	"covid_ct":  {Kinds()[1].Write, lungCTGenerator},
 	"btc":       {Kinds()[2].Write, brainGenerator},
 	"isic2018":  {Kinds()[3].Write, skinGenerator},
 	"chestxray": {Kinds()[4].Write, chestGenerator},
@@ -68,7 +68,7 @@ func TestFolderIsMarkedAndOpens(t *testing.T) {
 			if !slices.Equal(d.Classes, kind.generator.classes) || len(d.Items) != 3*len(d.Classes) {
 				t.Errorf("%v, %d items", d.Classes, len(d.Items))
 			}
-			if d.Phantom == nil || d.Phantom.Generator != kind.generator.name || d.Phantom.Seed != 11 || d.Phantom.Version != 1 {
+			if d.Phantom == nil || d.Phantom.Generator != kind.generator.name || d.Phantom.Seed != 11 || d.Phantom.Version != kind.generator.version {
 				t.Fatalf("marker %+v", d.Phantom)
 			}
 			var parameters struct {
@@ -250,11 +250,11 @@ func TestLesionsAreDark(t *testing.T) {
 	for _, l := range []Lesion{b.Benign, b.Malignant} {
 		for seed := range uint64(20) {
 			s := newScene(64, b.Tissue, rand.New(rand.NewPCG(seed, 1)))
-			before := slices.Clone(s.echo)
+			before := slices.Clone(s.v)
 			b.lesion(s, l)
 			darker := 0
 			for i := range before {
-				if s.echo[i] < before[i]-3 {
+				if s.v[i] < before[i]-3 {
 					darker++
 				}
 			}

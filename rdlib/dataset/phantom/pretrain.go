@@ -72,7 +72,7 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 		m.shape = newOutline(rng, Outline{Lobulation: 0.08, Angles: 0.25})
 	case "band_shadow":
 		s.shadow(m.x, Uniform{0.05, 0.3}.draw(rng), 0.6*width, -contrast)
-		return p.Scanner.scan(s.echo, size, rng)
+		return p.Scanner.scan(s.v, size, rng)
 	case "bright_nodule":
 		contrast = -0.7 * contrast
 	case "calcifications":
@@ -80,14 +80,14 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 			angle, r := 2*math.Pi*rng.Float64(), math.Sqrt(rng.Float64())
 			s.speck(m.x+r*width*math.Cos(angle), m.y+r*width*math.Sin(angle), contrast)
 		}
-		return p.Scanner.scan(s.echo, size, rng)
+		return p.Scanner.scan(s.v, size, rng)
 	case "cyst_with_rim":
 		contrast += 8
 		m.rim, m.heterogeneity = Uniform{8, 14}.draw(rng), 0
 	case "lobulated":
 		m.shape = newOutline(rng, Outline{Lobulation: 0.3})
 	case "none":
-		return p.Scanner.scan(s.echo, size, rng)
+		return p.Scanner.scan(s.v, size, rng)
 	case "oval_tall":
 		m.halfWidth, m.halfHeight = 0.75*width, 1.25*width
 		m.tilt /= 2
@@ -105,7 +105,7 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 		m.level = s.around(m.body)
 		m.rim = contrast
 		s.add(m)
-		return p.Scanner.scan(s.echo, size, rng)
+		return p.Scanner.scan(s.v, size, rng)
 	case "spiculated":
 		m.halfWidth, m.halfHeight = 0.8*m.halfWidth, 0.8*m.halfHeight
 		m.shape = newOutline(rng, Outline{Lobulation: 0.06, Spicules: 6 + rng.IntN(7), Ray: Uniform{0.4, 0.8}.draw(rng)})
@@ -116,5 +116,5 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 	}
 	m.level = s.around(m.body) - contrast
 	s.add(m)
-	return p.Scanner.scan(s.echo, size, rng)
+	return p.Scanner.scan(s.v, size, rng)
 }

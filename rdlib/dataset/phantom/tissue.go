@@ -25,16 +25,15 @@ type Tissue struct {
 	ShadowDepth Uniform `json:"shadow_depth"` // dB
 }
 
-// scene is a map of echogenicity in dB, [size, size].
+// scene is a map of echogenicity in dB.
 type scene struct {
-	size int
-	echo []float64
-	rng  *rand.Rand
+	*canvas
+	rng *rand.Rand
 }
 
 // newScene draws tissue without any lesion.
 func newScene(size int, t Tissue, rng *rand.Rand) *scene {
-	s := &scene{size: size, echo: make([]float64, size*size), rng: rng}
+	s := &scene{canvas: newCanvas(size), rng: rng}
 	borders, fine, coarse, warp := newNoise(rng), newNoise(rng), newNoise(rng), newNoise(rng)
 	skin, fat, gland := t.Skin.draw(rng), t.Fat.draw(rng), t.Gland.draw(rng)
 	undulation := t.Undulation.draw(rng)
@@ -64,7 +63,7 @@ func newScene(size int, t Tissue, rng *rand.Rand) *scene {
 			level += inGland * (1 - inMuscle) * fibres * (patch*ridge - 0.25)
 			level += inMuscle * fibres * (patch*streak - 0.3)
 			level += mottle * (coarse.at(4*x+3, 4*y) + 0.5*fine.at(9*x, 9*y+3))
-			s.echo[py*size+px] = level
+			s.v[py*size+px] = level
 		}
 	}
 	for range int(math.Round(t.Lobules.draw(rng))) {
@@ -86,7 +85,7 @@ func (s *scene) lobule(halfWidth, depth float64) {
 	}
 	edge := 0.35
 	s.each(body, 1+edge, func(i int, r float64) {
-		s.echo[i] -= depth * smooth((1+edge-r)/(2*edge))
+		s.v[i] -= depth * smooth((1+edge-r)/(2*edge))
 	})
 }
 
@@ -101,10 +100,8 @@ func (s *scene) shadow(x, y, halfWidth, db float64) {
 			column := (float64(px) + 0.5) / float64(s.size)
 			across := (column-x)/halfWidth + sway
 			if across > -2.5 && across < 2.5 {
-				s.echo[py*s.size+px] += along * math.Exp(-across*across*across*across/2) * (0.8 + 0.5*ragged.at(20*column, 4*row))
+				s.v[py*s.size+px] += along * math.Exp(-across*across*across*across/2) * (0.8 + 0.5*ragged.at(20*column, 4*row))
 			}
 		}
 	}
 }
-
-func mix(a, b, t float64) float64 { return a + (b-a)*t }
