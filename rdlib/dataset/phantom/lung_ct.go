@@ -71,8 +71,8 @@ var DefaultLungCT = LungCT{
 	Contrast:    Uniform{30, 160},
 	Noise:       Uniform{15, 60},
 	Blur:        Uniform{0.25, 0.6},
-	Window:      Uniform{1000, 1600},
-	Centre:      Normal{-560, 90, -700, -350},
+	Window:      Uniform{950, 1450},
+	Centre:      Normal{-520, 80, -650, -350},
 	Mediastinal: 0.04,
 	Covid: Opacities{
 		Count: Normal{5, 2.5, 1, 12}, HalfWidth: Normal{0.07, 0.03, 0.025, 0.16}, Aspect: Normal{1.1, 0.3, 0.5, 2},
