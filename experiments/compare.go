@@ -157,6 +157,9 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 func (s *Spec) options(cell Cell) rdlib.Options {
 	o := s.Base
 	o.Student, o.Method, o.Teacher = cell.Student, cell.Method, s.teacher(cell)
+	if len(s.Teachers) > 1 { // the students of one table see the same images
+		o.InputOf = s.Teachers[0]
+	}
 	o.Seeds = record.Seeds{Split: cell.Seed, Init: cell.Seed, Order: cell.Seed, Augmentation: cell.Seed}
 	return o
 }

@@ -200,6 +200,9 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 	fmt.Fprintf(&b, "\n- Data: %s, %d training, %d validation and %d test images, %d unreadable ones left out.%s\n",
 		c.Dataset.Name, n.Train, n.Validation, n.Test, n.Skipped, note)
 	b.WriteString(teachersText(spec, records))
+	if len(spec.Teachers) > 1 {
+		fmt.Fprintf(&b, "- The students' images are cut and scaled as %s's.\n", teacherName(spec.Teachers[0]))
+	}
 	augmented := ""
 	if c.Augment != nil {
 		augmented = " augmented"

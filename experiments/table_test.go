@@ -163,7 +163,7 @@ func TestSeveralTeachersShareScratch(t *testing.T) {
 		t.Errorf("%d cells", n)
 	}
 	c := Cell{"mobilenet", "rd", 2, "two"}
-	if o := spec.options(c); o.Teacher != "b/two.onnx" || !strings.HasSuffix(spec.recordPath(c), "mobilenet-rd-two-2.json") {
+	if o := spec.options(c); o.Teacher != "b/two.onnx" || o.InputOf != "a/one.onnx" || !strings.HasSuffix(spec.recordPath(c), "mobilenet-rd-two-2.json") {
 		t.Errorf("%s, %s", o.Teacher, spec.recordPath(c))
 	}
 	spec.Teachers = append(spec.Teachers, "c/one.onnx")

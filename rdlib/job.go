@@ -30,6 +30,7 @@ type Options struct {
 	DataName string // name in records; "" takes the folder's
 	Layout   string // how Data is arranged, one of dataset.LayoutNames; "" recognises it
 	Teacher  string // ONNX file; may be "" for methods without one
+	InputOf  string // teacher whose cut, scaling and colour the student's images follow; "" is Teacher
 
 	Student       string
 	Width         float64 // multiplier; 0 is 1
@@ -153,7 +154,15 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	if j.Student, err = newNetwork(o.Student, model.Config{Classes: len(j.Dataset.Classes), Width: o.Width}, o.Size); err != nil {
 		return nil, err
 	}
-	j.input = studentInput(info, o.Size)
+	follow := info
+	if o.InputOf != "" && o.InputOf != o.Teacher {
+		found, err := s.teacher(ctx, teacherKey{o.InputOf, o.TeacherSize}, j.data)
+		if err != nil {
+			return nil, err
+		}
+		follow = &found
+	}
+	j.input = studentInput(follow, o.Size)
 	if j.method.Needs().Teacher() {
 		j.teacher = info
 		if err := j.suitMethod(); err != nil {
