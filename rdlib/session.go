@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/gomlx/compute"
 
@@ -176,22 +175,9 @@ func (s *Session) store(ctx context.Context, key storeKey, augmented bool) (*dat
 	return store, nil
 }
 
-// bar returns a callback that shows progress; the bar starts at the first call and ends at the last.
+// bar returns a callback that shows progress.
 func (s *Session) bar(what, unit string) func(done, total int) {
-	var b *progress.Bar
-	start := time.Now()
-	return func(done, total int) {
-		if b == nil {
-			if time.Since(start) < time.Second {
-				return // short work shows nothing
-			}
-			b = progress.New(s.Log, what, total, done, 1, unit)
-		}
-		b.Set(done, "")
-		if done == total {
-			b.Finish("")
-		}
-	}
+	return progress.Callback(s.Log, what, unit)
 }
 
 // exists reports whether a file is there.

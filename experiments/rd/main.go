@@ -49,7 +49,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input data, 130 interrupted.`
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(doctorCommand(), distillCommand(), predictCommand(),
 		group("teacher", "Look at foundation models", teacherInspectCommand()), featuresCommand(), methodsCommand(),
-		group("bench", "Measure speed", benchStepCommand()), phantomCommand(), pretrainCommand(), probeCommand(), miniaturesCommand(), compareCommand(), reproduceCommand())
+		group("bench", "Measure speed", benchStepCommand()), phantomCommand(), group("data", "Look at data sets", dataVerifyCommand(), dataSheetCommand()),
+		pretrainCommand(), probeCommand(), compareCommand(), miniaturesCommand(), reproduceCommand())
 	return root
 }
 

@@ -66,7 +66,8 @@ type layout struct {
 	looks func(root string, top folder) bool
 	// read lists the images, or returns missingParts, also for a folder of another kind.
 	read func(root string, o Options) (*listing, error)
-	// published is the number of images of the publication, by part ("" where none is published) and class.
+	// published is the number of images of the publication, by part ("" where none is published) and
+	// class ("" is all of them, where the publication does not say more).
 	published map[Split]map[string]int
 }
 

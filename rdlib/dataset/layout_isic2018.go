@@ -19,6 +19,8 @@ var isic2018 = layout{
 	read: readISIC2018,
 	published: map[Split]map[string]int{
 		Train: {"MEL": 1113, "NV": 6705, "BCC": 514, "AKIEC": 327, "BKL": 1099, "DF": 115, "VASC": 142},
+		Val:   {"": 193},
+		Test:  {"": 1512},
 	},
 }
 

@@ -61,3 +61,20 @@ func TestRealLayouts(t *testing.T) {
 		})
 	}
 }
+
+// What is wrong with the published sets is found without being told.
+func TestVerifyRealData(t *testing.T) {
+	for folder, check := range map[string]func(*Verification) bool{
+		"btc": func(v *Verification) bool { return len(v.Leaks) == 251 },
+		"busi": func(v *Verification) bool {
+			return len(v.Conflicts) == 1 && v.Conflicts[0].Images[0].Path == "benign/benign (433).png" && v.Conflicts[0].Images[1].Path == "malignant/malignant (145).png"
+		},
+		"covid_ct": func(v *Verification) bool { return len(v.ListedTwice) == 1 && v.Images == 745 },
+	} {
+		t.Run(folder, func(t *testing.T) {
+			if v := verify(t, realData(t, folder), Options{}); !check(v) {
+				t.Errorf("%q", v.Findings())
+			}
+		})
+	}
+}

@@ -68,17 +68,38 @@ func assignSplits(items []Item, classes []string, o Options) (published []Split,
 
 // checkGroups refuses a published split that has images of one group in more than one part.
 func checkGroups(root string, items []Item) error {
-	first := map[string]Item{}
+	for _, group := range splitGroups(items) {
+		var first, other Item
+		for _, item := range items {
+			if item.Group != group || item.Split == "" {
+				continue
+			}
+			if first.Split == "" {
+				first = item
+			} else if item.Split != first.Split {
+				other = item
+				break
+			}
+		}
+		return badDataset("group %q of %s is on both sides of the published split: %s is in %s and %s in %s: move one, or leave the split out", group, root, first.Path, first.Split, other.Path, other.Split)
+	}
+	return nil
+}
+
+// splitGroups are the groups that a published split has in more than one part, in the order of the items.
+func splitGroups(items []Item) []string {
+	part := map[string]Split{}
+	var split []string
 	for _, item := range items {
 		if item.Group == "" || item.Split == "" {
 			continue
 		}
-		before, seen := first[item.Group]
+		before, seen := part[item.Group]
 		if !seen {
-			first[item.Group] = item
-		} else if before.Split != item.Split {
-			return badDataset("group %q of %s is on both sides of the published split: %s is in %s and %s in %s: move one, or leave the split out", item.Group, root, before.Path, before.Split, item.Path, item.Split)
+			part[item.Group] = item.Split
+		} else if before != item.Split && !slices.Contains(split, item.Group) {
+			split = append(split, item.Group)
 		}
 	}
-	return nil
+	return split
 }

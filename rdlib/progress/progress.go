@@ -47,6 +47,25 @@ func New(out *os.File, what string, total, done, perStep int, unit string) *Bar 
 	return b
 }
 
+// Callback returns a function that shows how far work of one unit a step has come. The bar starts when the work has taken
+// a second, so that short work shows nothing, and ends at the last step.
+func Callback(out *os.File, what, unit string) func(done, total int) {
+	var b *Bar
+	start := time.Now()
+	return func(done, total int) {
+		if b == nil {
+			if time.Since(start) < time.Second {
+				return
+			}
+			b = New(out, what, total, done, 1, unit)
+		}
+		b.Set(done, "")
+		if done == total {
+			b.Finish("")
+		}
+	}
+}
+
 // Set says that done steps are done; note (the loss, say) is shown behind the rate.
 func (b *Bar) Set(done int, note string) {
 	if b == nil {
