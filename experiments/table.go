@@ -42,23 +42,14 @@ type Row struct {
 // cleanAccuracy is the last student's accuracy in per cent on the test images that are in no other part, and how many
 // they are.
 func cleanAccuracy(r *record.Record) (accuracy float64, images int) {
-	correct := 0
-	for _, p := range r.Result.Predictions {
-		if p.Leak {
-			continue
-		}
-		images++
-		if p.Class == p.Label {
-			correct++
-		}
-	}
+	correct, images := r.WithoutLeaks()
 	return 100 * float64(correct) / float64(images), images
 }
 
 // leaks is whether any record has test images that are in another part.
 func leaks(records map[Cell]*record.Record) bool {
 	for _, r := range records {
-		if r != nil && r.Result.Counts.Leaks > 0 {
+		if r != nil && len(r.Leaks) > 0 {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -118,10 +119,12 @@ func TestLeaksAreShownApart(t *testing.T) {
 	for seed := range uint64(2) {
 		for method, right := range map[string]int{"scratch": 2, "rd": 3} {
 			r := &record.Record{}
-			r.Result.Counts.Leaks = 6
 			r.Result.Last = record.Outcome{TestAccuracy: float64(6+right) / 10, TestCorrect: 6 + right, TestTotal: 10}
 			for i := range 10 {
-				p := record.Prediction{Leak: i < 6}
+				p := record.Prediction{Path: fmt.Sprint(i)}
+				if i < 6 {
+					r.Leaks = append(r.Leaks, p.Path)
+				}
 				if i >= 6+right {
 					p.Class = 1
 				}

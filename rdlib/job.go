@@ -315,16 +315,18 @@ func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error)
 		return nil, nil, err
 	}
 	r := &record.Record{Result: j.result(trained), Run: run(started, trained, j.options.Command)}
+	for _, item := range j.Dataset.Leaks() {
+		r.Leaks = append(r.Leaks, j.Dataset.Items[item].Path)
+	}
 	return r, trained, r.Seal()
 }
 
 func (j *Job) result(t *train.Trained) record.Result {
-	leaks := j.Dataset.Leaks()
 	r := record.Result{
 		Version: record.Version, Key: j.Key, Config: j.Config, Classes: j.Dataset.Classes,
 		Counts: record.Counts{
 			Train: len(j.Dataset.Indices(dataset.Train)), Validation: len(j.Dataset.Indices(dataset.Val)),
-			Test: len(j.Dataset.Indices(dataset.Test)), Skipped: len(j.Dataset.Skipped), Leaks: len(leaks), Dropped: j.Dataset.Dropped,
+			Test: len(j.Dataset.Indices(dataset.Test)), Skipped: len(j.Dataset.Skipped), Dropped: len(j.Dataset.Indices(dataset.Dropped)),
 		},
 		Curves: t.Curves, Last: t.Last, Best: t.Best,
 	}
@@ -340,7 +342,7 @@ func (j *Job) result(t *train.Trained) record.Result {
 	for i, item := range j.Dataset.Indices(dataset.Test) {
 		r.Predictions = append(r.Predictions, record.Prediction{
 			Path: j.Dataset.Items[item].Path, Label: j.Dataset.Items[item].Label,
-			Class: train.ArgMax(t.Probabilities[i]), Probabilities: t.Probabilities[i], Leak: leaks[item],
+			Class: train.ArgMax(t.Probabilities[i]), Probabilities: t.Probabilities[i],
 		})
 	}
 	return r

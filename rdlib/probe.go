@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"rd/rdlib/dataset"
 	"rd/rdlib/foundation"
@@ -171,7 +172,7 @@ func partsOf(d *dataset.Dataset, seed uint64) probeParts {
 	for i, item := range d.Items {
 		if item.Split == dataset.Test {
 			p.test = append(p.test, i)
-			p.clean = append(p.clean, !leaks[i])
+			p.clean = append(p.clean, !slices.Contains(leaks, i))
 		} else {
 			rest = append(rest, i)
 		}

@@ -155,6 +155,10 @@ the test images and must agree with training. Run the same command again to cont
 				fmt.Printf("; %.1f %% at epoch %d, the best on validation", 100*best.TestAccuracy, best.Epoch)
 			}
 			fmt.Println()
+			if n := len(r.Leaks); n > 0 {
+				correct, total := r.WithoutLeaks()
+				fmt.Printf("%d of the test images have the pixels of a training or validation image; without them %d of %d are right\n", n, correct, total)
+			}
 			fmt.Printf("student: %s\nrecord:  %s (result %.12s)\n", filepath.Join(out, rdlib.StudentFile), path, r.ResultSHA256)
 			return nil
 		},

@@ -50,7 +50,6 @@ type Dataset struct {
 	SplitSeed    uint64
 	TestFraction float64
 	ValFraction  float64
-	Dropped      int // test images left out because their pixels are in another part: Options.DropLeaks
 	// Notes say what a reader of the results should know, such as a class that the test part lacks.
 	Notes []string
 	// ListedTwice are images that a published list names more than once; each is used once.
@@ -63,7 +62,7 @@ type Dataset struct {
 type Options struct {
 	Layout       string  // one of LayoutNames; "" recognises it
 	Strict       bool    // unreadable images are an error
-	DropLeaks    bool    // test images whose pixels are in the training or validation part are left out
+	DropLeaks    bool    // test images whose pixels are in the training or validation part are put into the part Dropped
 	SplitSeed    uint64  // of parts that are not published
 	TestFraction float64 // of all images, where no test part is published; 0 is 1/5 (train:test 4:1)
 	ValFraction  float64 // of the training part, where no validation part is published; 0 is 1/10, below 0 none
@@ -127,7 +126,9 @@ func Open(ctx context.Context, dir string, o Options) (*Dataset, error) {
 		return nil, fmt.Errorf("%s: %w", d.Root, err)
 	}
 	if o.DropLeaks {
-		d.Dropped = d.dropLeaks()
+		for _, i := range d.Leaks() {
+			d.Items[i].Split = Dropped
+		}
 	}
 	if err := d.checkParts(); err != nil {
 		return nil, err
@@ -282,19 +283,13 @@ func (d *Dataset) Counts(part Split) []int {
 // Path is where an item lies on this machine, for people to read: it may lie in a zip file.
 func (d *Dataset) Path(item int) string { return d.source.place(d.Items[item].Path) }
 
-// decode is source.decode, with errors that say where the item lies.
-func (d *Dataset) decode(item int) (image.Image, string, error) {
+// Image decodes an item. A file that was changed after Open is an error.
+func (d *Dataset) Image(item int) (image.Image, error) {
 	img, sha, err := d.source.decode(d.Items[item].Path)
 	var failed *ImageError
 	if errors.As(err, &failed) {
 		failed.Path = d.Path(item)
 	}
-	return img, sha, err
-}
-
-// Image decodes an item. A file that was changed after Open is an error.
-func (d *Dataset) Image(item int) (image.Image, error) {
-	img, sha, err := d.decode(item)
 	if err == nil && sha != d.Items[item].SHA256 {
 		err = fmt.Errorf("%s was changed since the data set was opened: start again", d.Path(item))
 	}
@@ -319,8 +314,8 @@ func (d *Dataset) Summary() string {
 	if n := len(d.Skipped); n > 0 {
 		text += fmt.Sprintf(", %d unreadable left out", n)
 	}
-	if n := d.Dropped; n > 0 {
-		text += fmt.Sprintf(", %d test images left out that are in another part too", n)
+	if n := len(d.Indices(Dropped)); n > 0 {
+		text += fmt.Sprintf(", %s left out for pixels that are in another part", countOf(n, "test image"))
 	}
 	if n := d.Ignored.Masks; n > 0 {
 		text += fmt.Sprintf(", %d masks left out", n)

@@ -21,11 +21,13 @@ func badDataset(format string, args ...any) error {
 // Split is the part of a data set an image belongs to.
 type Split string
 
-// The parts. Val chooses between students of one run; Test is looked at once.
+// The parts. Val chooses between students of one run; Test is looked at once; what is Dropped was of the test part and is
+// not used, see Options.DropLeaks.
 const (
-	Train Split = "train"
-	Val   Split = "val"
-	Test  Split = "test"
+	Train   Split = "train"
+	Val     Split = "val"
+	Test    Split = "test"
+	Dropped Split = "dropped"
 )
 
 // Ignored counts what a folder holds beside images.
@@ -93,6 +95,15 @@ func CheckLayout(name string) error {
 		return fmt.Errorf("no layout is called %q: there are %s", name, strings.Join(LayoutNames(), ", "))
 	}
 	return nil
+}
+
+// Look recognises the layout of a folder by the names in it, without opening an image. Errors wrap ErrDataset.
+func Look(dir string) (layout string, classes []string, images int, err error) {
+	found, err := recognise(dir, Options{})
+	if err != nil {
+		return "", nil, 0, err
+	}
+	return found.layout, found.classes, len(found.files), nil
 }
 
 // recognise finds the layout of a folder, or reads it in the one that was named.

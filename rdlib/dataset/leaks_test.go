@@ -1,6 +1,11 @@
 package dataset
 
-import "testing"
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestDropLeaks(t *testing.T) {
 	files := map[string][]byte{"test/b/2.png": greyPNG(t, 0)} // the first training image again
@@ -10,16 +15,21 @@ func TestDropLeaks(t *testing.T) {
 	dir := write(t, files)
 	whole := open(t, dir, Options{ValFraction: -1})
 	leaks := whole.Leaks()
-	if len(leaks) != 1 || len(whole.Indices(Test)) != 3 {
+	if len(leaks) != 1 || whole.Items[leaks[0]].Path != "test/b/2.png" || len(whole.Indices(Test)) != 3 {
 		t.Fatalf("leaks %v of %d test images", leaks, len(whole.Indices(Test)))
 	}
-	for i := range leaks {
-		if whole.Items[i].Path != "test/b/2.png" {
-			t.Errorf("%s leaks", whole.Items[i].Path)
-		}
-	}
 	clean := open(t, dir, Options{ValFraction: -1, DropLeaks: true})
-	if clean.Dropped != 1 || len(clean.Indices(Test)) != 2 || len(clean.Indices(Train)) != len(whole.Indices(Train)) || clean.Hash() == whole.Hash() {
-		t.Errorf("dropped %d: %d test images, %d training images", clean.Dropped, len(clean.Indices(Test)), len(clean.Indices(Train)))
+	if got := clean.Indices(Dropped); !slices.Equal(got, leaks) || len(clean.Indices(Test)) != 2 || !slices.Equal(clean.Indices(Train), whole.Indices(Train)) || clean.Hash() == whole.Hash() {
+		t.Errorf("dropped %v: %d test images, %d training images", got, len(clean.Indices(Test)), len(clean.Indices(Train)))
+	}
+	if !strings.Contains(clean.Summary(), "1 test image left out") || len(clean.Leaks()) != 0 {
+		t.Errorf("%s; leaks %v", clean.Summary(), clean.Leaks())
+	}
+	manifest := filepath.Join(t.TempDir(), "manifest.json")
+	if err := clean.WriteManifest(manifest); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := OpenManifest(t.Context(), dir, manifest, Options{}); err != nil || again.Hash() != clean.Hash() || len(again.Indices(Test)) != 2 {
+		t.Errorf("by its manifest: %v", err)
 	}
 }

@@ -119,8 +119,8 @@ func (m *Manifest) validate() error {
 			return fmt.Errorf("%s is listed twice", item.Path)
 		case item.Label < 0 || item.Label >= len(m.Classes):
 			return fmt.Errorf("%s has label %d of %d classes", item.Path, item.Label, len(m.Classes))
-		case !slices.Contains([]Split{Train, Val, Test}, item.Split):
-			return fmt.Errorf("%s is in part %q, which is none of %s, %s, %s", item.Path, item.Split, Train, Val, Test)
+		case !slices.Contains([]Split{Train, Val, Test, Dropped}, item.Split):
+			return fmt.Errorf("%s is in part %q, which is none of %s, %s, %s, %s", item.Path, item.Split, Train, Val, Test, Dropped)
 		}
 		seen[item.Path] = true
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"rd/rdlib/dataset"
 )
 
 // DataFolder is one data set in the data folder. Images are counted by their extension: nothing is opened.
@@ -92,6 +94,11 @@ func survey(folder string) surveyed {
 	})
 	if err != nil {
 		s.Problem = "cannot be read: " + err.Error()
+	}
+	if s.Images == 0 && s.Problem == "" { // they may lie in zip files
+		if _, classes, images, err := dataset.Look(folder); err == nil {
+			s.Images, s.inClassFolders, s.Folders = images, images, classes
+		}
 	}
 	slices.Sort(s.Folders)
 	return s

@@ -23,7 +23,10 @@ const Version = 1
 type Record struct {
 	Result       Result `json:"result"`
 	ResultSHA256 string `json:"result_sha256"` // of the result's canonical JSON
-	Run          Run    `json:"run"`
+	// Leaks are the paths of the test images whose pixels are in the training or validation part too. They follow from the
+	// data set alone and stand outside the result, as does all that was not known when the first records were made.
+	Leaks []string `json:"leaks,omitempty"`
+	Run   Run      `json:"run"`
 }
 
 // Result is reproducible: configuration, seeds, curves, predictions.
@@ -68,7 +71,7 @@ type Dataset struct {
 	Name     string `json:"name"`
 	Phantom  bool   `json:"phantom"` // synthetic images
 	Manifest string `json:"manifest_sha256"`
-	// DropLeaks: test images whose pixels are in another part were left out.
+	// DropLeaks: test images whose pixels are in the training or validation part were left out.
 	DropLeaks bool `json:"drop_leaks,omitempty"`
 }
 
@@ -111,8 +114,7 @@ type Counts struct {
 	Validation int `json:"validation"`
 	Test       int `json:"test"`
 	Skipped    int `json:"skipped"`           // unreadable, left out
-	Leaks      int `json:"leaks,omitempty"`   // test images whose pixels are in another part; their predictions are marked
-	Dropped    int `json:"dropped,omitempty"` // such images left out, with DropLeaks
+	Dropped    int `json:"dropped,omitempty"` // test images left out because of Dataset.DropLeaks
 }
 
 // Teacher is what is known of the foundation model.
@@ -150,7 +152,6 @@ type Prediction struct {
 	Label         int       `json:"label"`
 	Class         int       `json:"class"`
 	Probabilities []float32 `json:"probabilities"`
-	Leak          bool      `json:"leak,omitempty"` // the image's pixels are in the training or validation part too
 }
 
 // Run is what may differ between two runs of one cell.
@@ -165,6 +166,24 @@ type Run struct {
 	CPU            string  `json:"cpu"`
 	Go             string  `json:"go"`
 	Command        string  `json:"command,omitempty"`
+}
+
+// WithoutLeaks counts the last student's test images whose pixels are in no other part, and those of them it names right.
+func (r *Record) WithoutLeaks() (correct, total int) {
+	leaks := map[string]bool{}
+	for _, path := range r.Leaks {
+		leaks[path] = true
+	}
+	for _, p := range r.Result.Predictions {
+		switch {
+		case leaks[p.Path]:
+			continue
+		case p.Class == p.Label:
+			correct++
+		}
+		total++
+	}
+	return correct, total
 }
 
 // Key returns the sha256 of the configuration's JSON.
