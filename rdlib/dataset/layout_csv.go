@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -85,7 +86,28 @@ func readCSV(given string, o Options) (*listing, error) {
 	if err := l.addRows(t); err != nil {
 		return nil, err
 	}
-	return l, l.check()
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	return l, l.filesExist(t)
+}
+
+// filesExist refuses a table, one image a row, that names files that do not exist.
+func (l *listing) filesExist(t *table) error {
+	var missing []int // rows
+	for i := range t.rows {
+		if l.source.missing(l.files[i].Path) {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(missing) - 1; n > 0 {
+		more = fmt.Sprintf(" (nor does the file of %s below)", countOf(n, "line"))
+	}
+	return t.errorf(missing[0], "%s does not exist%s: correct the path, which is relative to the folder of the table, or take the line out", l.files[missing[0]].Path, more)
 }
 
 // addRows lists the images of a table.

@@ -298,11 +298,12 @@ func TestLayoutsNameWhatIsWrong(t *testing.T) {
 		"csv: half a split":         {csvOf("path,label,split\nx.png,a,train\ny.png,b,\n"), nil, "", []string{"line 3", "all or none"}},
 		"csv: one class":            {csvOf("path,label\nx.png,a\ny.png,a\n"), nil, "", []string{`only the class "a"`}},
 		"csv: untrained class":      {csvOf("path,label,split\nx.png,a,train\ny.png,b,test\n"), nil, "", []string{`class "b"`, "to train on"}},
-		"csv: a group on both sides": {csvOf("path,label,split,group\nx.png,a,train,p1\ny.png,b,train,p2\nz.png,b,test,p1\n"), nil, "",
+		"csv: a group on both sides": {csvOf("path,label,split,group\nx.png,a,train,p1\ny.png,b,train,p2\nz.png,b,test,p1\n", "x.png", "y.png", "z.png"), nil, "",
 			[]string{`group "p1"`, "both sides", "x.png is in train and z.png in test"}},
-		"csv: files that do not exist": {csvOf("path,label\nx.png,a\ny.png,b\n"), nil, "", []string{"x.png is missing"}},
-		"csv: a group too large":       {csvOf("path,label,group\nx.png,a,p\ny.png,a,p\nz.png,b,q\nu.png,b,r\n", "x.png", "y.png", "z.png", "u.png"), nil, "", []string{`class "a" has too few groups`}},
-		"isic: no line":                {isicLine(t, ""), nil, "", []string{"no line below"}},
+		"csv: files that do not exist": {csvOf("path,label\nz.png,a\nx.png,a\ny.png,b\nu.png,b\n", "z.png", "y.png"), nil, "",
+			[]string{"line 3 of", "labels.csv: x.png does not exist (nor does the file of 1 line below)"}},
+		"csv: a group too large": {csvOf("path,label,group\nx.png,a,p\ny.png,a,p\nz.png,b,q\nu.png,b,r\n", "x.png", "y.png", "z.png", "u.png"), nil, "", []string{`class "a" has too few groups`}},
+		"isic: no line":          {isicLine(t, ""), nil, "", []string{"no line below"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.change != nil {
@@ -416,6 +417,43 @@ func TestZipsThatMeanHarm(t *testing.T) {
 		files["Images-processed/CT_COVID.zip"] = zipOf(t, append(slices.Clone(good), entry{name: "bomb.png", data: make([]byte, 1<<20)})...)
 		_, err := Open(context.Background(), write(t, files), Options{Limits: DecodeLimits{Bytes: 4000}})
 		if !errors.Is(err, ErrDataset) || !strings.Contains(err.Error(), "zip bomb") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("entries that cannot be unpacked, devices and archives", func(t *testing.T) {
+		data := zipOf(t, append(slices.Clone(good), entry{name: "pipe.png", mode: fs.ModeNamedPipe | 0o644}, entry{name: "more.zip", data: zipOf(t, good...)})...)
+		at := bytes.LastIndex(data, []byte("c.png")) - 46       // its header in the directory
+		data[at+8] |= 1                                         // encrypted
+		data[bytes.LastIndex(data, []byte("d.png"))-46+10] = 99 // an unknown compression
+		files["Images-processed/CT_COVID.zip"] = data
+		dir := write(t, files)
+		v := verify(t, dir, Options{})
+		var reasons []string
+		for _, s := range v.Unreadable {
+			reasons = append(reasons, s.Reason)
+		}
+		for i, says := range []string{"a link or a device", "c.png cannot be read (it is encrypted)", "d.png cannot be read (zip: unsupported compression algorithm)"} {
+			if i >= len(reasons) || !strings.Contains(reasons[i], says) {
+				t.Errorf("%q, want %q", reasons, says)
+			}
+		}
+		if len(reasons) != 3 || v.Ignored.Other != 1 || !strings.HasSuffix(v.Ignored.Examples[0], "more.zip") {
+			t.Errorf("%q, left out %+v", reasons, v.Ignored)
+		}
+	})
+	t.Run("sizes that overflow their sum", func(t *testing.T) {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		for i := range 1 << 14 { // 2⁵⁰ bytes each, 2⁶⁴ together
+			if _, err := w.CreateRaw(&zip.FileHeader{Name: fmt.Sprintf("%d.png", i), UncompressedSize64: 1 << 50}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		files["Images-processed/CT_COVID.zip"] = b.Bytes()
+		if _, err := Open(context.Background(), write(t, files), Options{}); !errors.Is(err, ErrDataset) || !strings.Contains(err.Error(), "zip bomb") {
 			t.Errorf("error %v", err)
 		}
 	})

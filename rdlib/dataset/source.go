@@ -57,6 +57,21 @@ func splitZip(path string) (zip, entry string) {
 	return path, ""
 }
 
+// missing is whether there is no file of that path, nor, in a zip file, an entry.
+func (s *source) missing(path string) bool {
+	if zip, entry := splitZip(path); entry != "" {
+		a, err := s.archive(zip)
+		switch {
+		case a != nil:
+			return a.entries[entry] == nil
+		case err != nil:
+			return errors.Is(err, fs.ErrNotExist)
+		}
+	}
+	_, err := os.Stat(s.place(path))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // read returns the bytes of a non-empty file that is not over the limit. Every error is an *ImageError with the path.
 func (s *source) read(path string) ([]byte, error) {
 	if zip, entry := splitZip(path); entry != "" {

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,23 @@ func TestVerifyFindsNamesListedTwice(t *testing.T) {
 	data, err := json.Marshal(v)
 	if err != nil || strings.Contains(string(data), "null") {
 		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// A group on both sides is found, and Open refuses the split. Images may lie in a zip file beside the table.
+func TestVerifyFindsSplitGroups(t *testing.T) {
+	files := map[string][]byte{
+		"images.zip": zipOf(t, entry{name: "1.png", data: greyPNG(t, 1)}, entry{name: "2.png", data: greyPNG(t, 2)}, entry{name: "3.png", data: greyPNG(t, 3)}),
+		"set.csv":    []byte("path,label,split,group\nimages.zip/1.png,a,train,p1\nimages.zip/2.png,b,train,p2\nimages.zip/3.png,b,test,p1\n"),
+	}
+	dir := write(t, files)
+	v := verify(t, filepath.Join(dir, "set.csv"), Options{})
+	if v.Layout != "csv" || v.Name != "set" || v.Images != 3 || !slices.Equal(v.SplitGroups, []string{"p1"}) || !strings.Contains(v.Unusable, `group "p1"`) {
+		t.Errorf("%+v", v)
+	}
+	files["set.csv"] = append(files["set.csv"], "images.zip/4.png,b,test,p3\n"...)
+	if _, err := Verify(context.Background(), write(t, files), Options{}); !errors.Is(err, ErrDataset) || !strings.Contains(err.Error(), "line 5 of") || !strings.Contains(err.Error(), "images.zip/4.png does not exist") {
+		t.Errorf("error %v", err)
 	}
 }
 

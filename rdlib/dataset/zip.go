@@ -46,7 +46,7 @@ func openArchive(name string, limits DecodeLimits) (*archive, error) {
 	a := &archive{entries: map[string]*zip.File{}}
 	var declared uint64
 	for _, entry := range reader.File {
-		declared += min(entry.UncompressedSize64, 1<<50) // the sum must not overflow
+		declared = min(declared+min(entry.UncompressedSize64, 1<<50), 1<<50) // the sum must not overflow
 		a.add(entry)
 	}
 	if declared/maxExpansion > uint64(info.Size())+uint64(limits.Bytes)/maxExpansion {
