@@ -26,7 +26,7 @@ func realData(t *testing.T, name string) string {
 func TestBUSIHasTheManifestOfItsRecords(t *testing.T) {
 	dir := realData(t, "busi")
 	for seed := uint64(1); seed <= 3; seed++ {
-		r, err := record.Read(filepath.Join("..", "..", "results", "busi-densenet121_96_mri", "records", fmt.Sprintf("resnet18-rd-%d.json", seed)))
+		r, err := record.Read(filepath.Join("..", "..", "results", "busi", "records", fmt.Sprintf("resnet18-rd-densenet121_96_mri-%d.json", seed)))
 		if err != nil {
 			t.Fatal(err)
 		}
