@@ -46,11 +46,11 @@ func (m *images) Augmented(i int, a *dataset.Augmentation, rng *rand.Rand, dst [
 
 // corpus opens the data sets and picks the images: all but each set's test part to train on, that part to look at
 // afterwards, without images whose pixels the target holds and without any that came before.
-func (s *Session) corpus(ctx context.Context, dirs []string, target string, seed uint64) (*corpus, error) {
+func (s *Session) corpus(ctx context.Context, dirs []string, target, layout string, seed uint64) (*corpus, error) {
 	taken := map[string]bool{} // by pixels
 	inTarget := map[string]bool{}
 	if target != "" {
-		d, err := s.dataset(ctx, dataKey{dir: target, seed: seed})
+		d, err := s.dataset(ctx, dataKey{dir: target, layout: layout, seed: seed})
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (s *Session) corpus(ctx context.Context, dirs []string, target string, seed
 	c := &corpus{}
 	first := 0
 	for k, dir := range dirs {
-		d, err := s.dataset(ctx, dataKey{dir: dir, seed: seed})
+		d, err := s.dataset(ctx, dataKey{dir: dir, layout: layout, seed: seed})
 		if err != nil {
 			return nil, err
 		}
@@ -97,9 +97,9 @@ func (s *Session) corpus(ctx context.Context, dirs []string, target string, seed
 }
 
 // load decodes the images at the input size.
-func (c *corpus) load(ctx context.Context, s *Session, dirs []string, seed uint64, p dataset.Preprocess) error {
+func (c *corpus) load(ctx context.Context, s *Session, dirs []string, layout string, seed uint64, p dataset.Preprocess) error {
 	for _, dir := range dirs {
-		store, err := s.store(ctx, storeKey{dataKey{dir: dir, seed: seed}, p}, true)
+		store, err := s.store(ctx, storeKey{dataKey{dir: dir, layout: layout, seed: seed}, p}, true)
 		if err != nil {
 			return err
 		}

@@ -40,6 +40,7 @@ var augmentation = map[string]string{Supervised: "supervised", SelfSupervised: "
 type PretrainOptions struct {
 	Data   []string // folders of images, each a data set of its own
 	Target string   // a data set that is never to be seen: its images, by their pixels, are left out; "" for none
+	Layout string   // of all these data sets; "" recognises each
 	Name   string   // in the side-car
 
 	Objective    string
@@ -79,6 +80,9 @@ func (o PretrainOptions) resolve() (PretrainOptions, error) {
 	o.Network.Transformer.Height, o.Network.Transformer.Width = o.Size, o.Size
 	if o.Augment == nil {
 		o.Augment = new(dataset.Augmentations[augmentation[o.Objective]])
+	}
+	if err := dataset.CheckLayout(o.Layout); err != nil {
+		return o, &UsageError{err}
 	}
 	switch {
 	case len(o.Data) == 0:
@@ -163,7 +167,7 @@ type pretraining struct {
 func (s *Session) preparePretraining(ctx context.Context, o PretrainOptions) (*pretraining, error) {
 	p := &pretraining{session: s, options: o}
 	var err error
-	if p.corpus, err = s.corpus(ctx, o.Data, o.Target, o.Seed); err != nil {
+	if p.corpus, err = s.corpus(ctx, o.Data, o.Target, o.Layout, o.Seed); err != nil {
 		return nil, err
 	}
 	for _, set := range p.corpus.sets {
@@ -210,7 +214,7 @@ func (s *Session) colour(ctx context.Context, o PretrainOptions, c *corpus) (str
 	}
 	var look []*dataset.Dataset
 	if o.Target != "" {
-		look = append(look, s.data[dataKey{dir: o.Target, seed: o.Seed}])
+		look = append(look, s.data[dataKey{dir: o.Target, layout: o.Layout, seed: o.Seed}])
 	} else {
 		for _, set := range c.sets {
 			look = append(look, set.data)
@@ -271,7 +275,7 @@ func (p *pretraining) done(path string) *record.Record {
 
 func (p *pretraining) run(ctx context.Context, path string) (*record.Record, error) {
 	started := time.Now()
-	if err := p.corpus.load(ctx, p.session, p.options.Data, p.options.Seed, p.input); err != nil {
+	if err := p.corpus.load(ctx, p.session, p.options.Data, p.options.Layout, p.options.Seed, p.input); err != nil {
 		return nil, err
 	}
 	cell := &train.Cell{

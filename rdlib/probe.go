@@ -19,6 +19,7 @@ import (
 // ProbeOptions say which teacher is probed on which data.
 type ProbeOptions struct {
 	Data    string
+	Layout  string // of Data; "" recognises it
 	Teacher string
 	Seeds   int // 1 … Seeds
 	// Architecture and Network describe the network that is compared with at random weights. "" takes them from the
@@ -37,6 +38,9 @@ const probeShare = 0.9
 func (s *Session) Probe(ctx context.Context, o ProbeOptions) (*record.Probe, error) {
 	if o.Seeds < 1 {
 		return nil, usagef("%d seeds: at least 1 is needed", o.Seeds)
+	}
+	if err := dataset.CheckLayout(o.Layout); err != nil {
+		return nil, &UsageError{err}
 	}
 	t, err := foundation.Open(o.Teacher, foundation.Options{Threads: s.threads})
 	if err != nil {
@@ -63,7 +67,7 @@ func (s *Session) Probe(ctx context.Context, o ProbeOptions) (*record.Probe, err
 	var features [][]float32 // of all images, in the order of the items, which no split changes
 	for k := range o.Seeds {
 		seed := uint64(k + 1)
-		key := dataKey{dir: o.Data, seed: seed}
+		key := dataKey{dir: o.Data, layout: o.Layout, seed: seed}
 		d, err := s.dataset(ctx, key)
 		if err != nil {
 			return nil, err

@@ -60,6 +60,7 @@ stopped, be it over many nights.`,
 	session.add(f)
 	f.StringArrayVar(&o.Data, "data", nil, "data set to train on; may be given several times (required)")
 	f.StringVar(&o.Target, "target", "", "data set the teacher is meant for: none of its images is trained on")
+	layoutFlag(f, &o.Layout)
 	f.StringVar(&out, "out", "", "ONNX file to write (required)")
 	f.StringVar(&o.Name, "name", "", "name in the side-car (default: the file's)")
 	f.StringVar(&o.Objective, "objective", rdlib.Supervised, strings.Join(rdlib.Objectives, ", "))

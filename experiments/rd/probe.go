@@ -67,6 +67,7 @@ or there is no such comparison.`,
 	f := cmd.Flags()
 	session.add(f)
 	f.StringArrayVar(&data, "data", nil, "data set to probe on; may be given several times (required)")
+	layoutFlag(f, &o.Layout)
 	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file (required)")
 	f.IntVar(&o.Seeds, "seeds", 5, "seeds 1 … N")
 	f.StringVar(&o.Architecture, "arch", "", "network to draw at random ("+strings.Join(model.Names(), ", ")+"; default: the one of the teacher's record)")
