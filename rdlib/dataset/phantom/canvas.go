@@ -123,6 +123,19 @@ func wander(rng *rand.Rand, from point, angle, length, bend float64, n int) []po
 	return line
 }
 
+// rounded cuts the corners of a line, keeping its ends (Chaikin).
+func rounded(line []point) []point {
+	if len(line) < 3 {
+		return line
+	}
+	between := func(a, b point, t float64) point { return point{mix(a.x, b.x, t), mix(a.y, b.y, t)} }
+	smoothed := []point{line[0]}
+	for k := 1; k < len(line)-1; k++ {
+		smoothed = append(smoothed, between(line[k], line[k-1], 0.25), between(line[k], line[k+1], 0.25))
+	}
+	return append(smoothed, line[len(line)-1])
+}
+
 // Tree says how a vessel branches.
 type Tree struct {
 	Bend   float64 `json:"bend"`   // standard deviation of the direction's change at each step, radians

@@ -75,8 +75,8 @@ var DefaultLungCT = LungCT{
 	Centre:      Normal{-520, 80, -650, -350},
 	Mediastinal: 0.04,
 	Covid: Opacities{
-		Count: Normal{5, 2.5, 1, 12}, HalfWidth: Normal{0.07, 0.03, 0.025, 0.16}, Aspect: Normal{1.1, 0.3, 0.5, 2},
-		Density: Normal{-430, 130, -650, -60}, Edge: Normal{0.45, 0.15, 0.15, 0.8}, Angles: Normal{0.18, 0.08, 0, 0.4},
+		Count: Normal{6, 2.5, 2, 12}, HalfWidth: Normal{0.085, 0.03, 0.03, 0.16}, Aspect: Normal{1.1, 0.3, 0.5, 2},
+		Density: Normal{-350, 130, -600, -40}, Edge: Normal{0.45, 0.15, 0.15, 0.8}, Angles: Normal{0.18, 0.08, 0, 0.4},
 		Patchy: Normal{0.5, 0.2, 0, 1}, Reticular: Normal{90, 80, 0, 260}, Peripheral: Normal{1, 0.5, -0.5, 2},
 		Posterior: Normal{0.6, 0.5, -0.5, 2}, OneSided: 0.15,
 	},
@@ -101,9 +101,9 @@ var DefaultLungCT = LungCT{
 		Density: Normal{-960, 15, -1000, -920}, Edge: Normal{0.3, 0.1, 0.1, 0.6}, Angles: Normal{0.12, 0.05, 0, 0.3},
 		Peripheral: Normal{0.5, 0.7, -1, 1.5}, Posterior: Normal{-0.6, 0.5, -1.5, 0.5},
 	},
-	Others:       [4]float64{0.2, 0.2, 0.2, 0.12},
-	Atypical:     0.1,
-	Faint:        0.2,
+	Others:       [4]float64{0.17, 0.22, 0.13, 0.14},
+	Atypical:     0.08,
+	Faint:        0.15,
 	FaintDensity: Normal{-650, 50, -740, -560},
 }
 
