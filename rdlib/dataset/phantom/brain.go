@@ -73,8 +73,8 @@ var DefaultBrainMRI = BrainMRI{
 	Bias:           Uniform{0, 0.3},
 	Noise:          Uniform{0.01, 0.035},
 	Blur:           Uniform{0.25, 0.55},
-	Views:          [5]float64{0.2, 0.3, 0.22, 0.14, 0.14},
-	PituitaryViews: [5]float64{0, 0, 0.36, 0.32, 0.32},
+	Views:          [5]float64{0.2, 0.32, 0.24, 0.12, 0.12},
+	PituitaryViews: [5]float64{0, 0, 0.44, 0.28, 0.28},
 	Enhancement:    Normal{0.78, 0.1, 0.5, 1},
 	Glioma: BrainMass{
 		HalfWidth: Normal{0.1, 0.03, 0.04, 0.17}, Aspect: Normal{1, 0.25, 0.5, 1.6}, Lobulation: Normal{0.2, 0.08, 0.05, 0.4},
@@ -92,8 +92,8 @@ var DefaultBrainMRI = BrainMRI{
 	},
 	Necrosis:         0.55,
 	NonBright:        0.15,
-	Atypical:         0.07,
-	Faint:            0.12,
+	Atypical:         0.06,
+	Faint:            0.1,
 	FaintEnhancement: Normal{0.5, 0.06, 0.38, 0.62},
 	Mimic:            0.25,
 }

@@ -9,21 +9,6 @@ import (
 // LungCTVersion changes whenever the same options give other images.
 const LungCTVersion = 2
 
-// Opacities says how one pattern of dense lung is distributed.
-type Opacities struct {
-	Count      Normal  `json:"count"`      // patches
-	HalfWidth  Normal  `json:"half_width"` // of one patch
-	Aspect     Normal  `json:"aspect"`     // height over width
-	Density    Normal  `json:"density"`    // HU it reaches where it is densest
-	Edge       Normal  `json:"edge"`       // blur of the border, in parts of the radius
-	Angles     Normal  `json:"angles"`     // unevenness of the border
-	Patchy     Normal  `json:"patchy"`     // 0 even … 1 with gaps
-	Reticular  Normal  `json:"reticular"`  // HU of the net of lines inside (crazy paving)
-	Peripheral Normal  `json:"peripheral"` // pull towards the pleura; negative: towards the hilum
-	Posterior  Normal  `json:"posterior"`  // pull towards the back
-	OneSided   float64 `json:"one_sided"`  // probability that all lie in one lung
-}
-
 // LungCT holds everything that decides how covid_ct images look, and how far the two classes overlap.
 type LungCT struct {
 	BodyWidth  Uniform `json:"body_width"`  // half width of the chest
@@ -43,11 +28,11 @@ type LungCT struct {
 	// Mediastinal is the probability that the image is shown in the window for soft tissue, where most opacities vanish.
 	Mediastinal float64 `json:"mediastinal"`
 
-	Covid     Opacities `json:"covid"`     // ground glass: several, peripheral, in both lungs
-	Lobar     Opacities `json:"lobar"`     // one dense consolidation
-	Nodules   Opacities `json:"nodules"`   // small and sharp
-	Dependant Opacities `json:"posterior"` // a faint veil at the back, as in many healthy lungs
-	Bullae    Opacities `json:"bullae"`    // emphysema: lung darker than lung
+	Covid   Opacities `json:"covid"`   // ground glass: several, peripheral, in both lungs
+	Lobar   Opacities `json:"lobar"`   // one dense consolidation
+	Nodules Opacities `json:"nodules"` // small and sharp
+	Veil    Opacities `json:"veil"`    // a faint veil at the back, as in many healthy lungs
+	Bullae  Opacities `json:"bullae"`  // emphysema: lung darker than lung
 	// Others are the probabilities of lobar, nodules, posterior veil and bullae among the images without COVID; the rest is clear.
 	Others [4]float64 `json:"others"`
 	// Atypical is the probability that an image shows what the other class's images show.
@@ -76,30 +61,30 @@ var DefaultLungCT = LungCT{
 	Mediastinal: 0.04,
 	Covid: Opacities{
 		Count: Normal{6, 2.5, 2, 12}, HalfWidth: Normal{0.085, 0.03, 0.03, 0.16}, Aspect: Normal{1.1, 0.3, 0.5, 2},
-		Density: Normal{-350, 130, -600, -40}, Edge: Normal{0.45, 0.15, 0.15, 0.8}, Angles: Normal{0.18, 0.08, 0, 0.4},
+		Density: Normal{-350, 130, -600, -40}, Spread: 60, Edge: Normal{0.45, 0.15, 0.15, 0.8}, Angles: Normal{0.18, 0.08, 0, 0.4},
 		Patchy: Normal{0.5, 0.2, 0, 1}, Reticular: Normal{90, 80, 0, 260}, Peripheral: Normal{1, 0.5, -0.5, 2},
-		Posterior: Normal{0.6, 0.5, -0.5, 2}, OneSided: 0.15,
+		Down: Normal{0.6, 0.5, -0.5, 2}, OneSided: 0.15,
 	},
 	Lobar: Opacities{
 		Count: Normal{1.2, 0.6, 1, 3}, HalfWidth: Normal{0.11, 0.035, 0.05, 0.2}, Aspect: Normal{1, 0.3, 0.5, 2},
-		Density: Normal{-150, 140, -450, 40}, Edge: Normal{0.25, 0.12, 0.08, 0.6}, Angles: Normal{0.2, 0.1, 0, 0.4},
+		Density: Normal{-150, 140, -450, 40}, Spread: 60, Edge: Normal{0.25, 0.12, 0.08, 0.6}, Angles: Normal{0.2, 0.1, 0, 0.4},
 		Patchy: Normal{0.3, 0.2, 0, 1}, Reticular: Normal{20, 40, 0, 150}, Peripheral: Normal{0, 0.7, -1.5, 1.5},
-		Posterior: Normal{0.5, 0.7, -1, 2}, OneSided: 0.85,
+		Down: Normal{0.5, 0.7, -1, 2}, OneSided: 0.85,
 	},
 	Nodules: Opacities{
 		Count: Normal{2, 2, 1, 7}, HalfWidth: Normal{0.022, 0.01, 0.01, 0.05}, Aspect: Normal{1, 0.1, 0.8, 1.3},
-		Density: Normal{0, 60, -200, 80}, Edge: Normal{0.15, 0.08, 0.05, 0.4}, Angles: Normal{0.08, 0.06, 0, 0.3},
-		Peripheral: Normal{0, 0.7, -1, 1.5}, Posterior: Normal{0, 0.7, -1, 1}, OneSided: 0.5,
+		Density: Normal{0, 60, -200, 80}, Spread: 60, Edge: Normal{0.15, 0.08, 0.05, 0.4}, Angles: Normal{0.08, 0.06, 0, 0.3},
+		Peripheral: Normal{0, 0.7, -1, 1.5}, Down: Normal{0, 0.7, -1, 1}, OneSided: 0.5,
 	},
-	Dependant: Opacities{
+	Veil: Opacities{
 		Count: Normal{3, 1, 2, 5}, HalfWidth: Normal{0.07, 0.02, 0.03, 0.12}, Aspect: Normal{0.4, 0.1, 0.2, 0.7},
-		Density: Normal{-580, 70, -700, -400}, Edge: Normal{0.6, 0.15, 0.3, 0.9}, Angles: Normal{0.1, 0.05, 0, 0.3},
-		Patchy: Normal{0.3, 0.2, 0, 1}, Peripheral: Normal{1, 0.3, 0.3, 2}, Posterior: Normal{2.5, 0.5, 1.5, 4},
+		Density: Normal{-580, 70, -700, -400}, Spread: 60, Edge: Normal{0.6, 0.15, 0.3, 0.9}, Angles: Normal{0.1, 0.05, 0, 0.3},
+		Patchy: Normal{0.3, 0.2, 0, 1}, Peripheral: Normal{1, 0.3, 0.3, 2}, Down: Normal{2.5, 0.5, 1.5, 4},
 	},
 	Bullae: Opacities{
 		Count: Normal{10, 6, 3, 25}, HalfWidth: Normal{0.025, 0.012, 0.01, 0.06}, Aspect: Normal{1, 0.2, 0.6, 1.5},
-		Density: Normal{-960, 15, -1000, -920}, Edge: Normal{0.3, 0.1, 0.1, 0.6}, Angles: Normal{0.12, 0.05, 0, 0.3},
-		Peripheral: Normal{0.5, 0.7, -1, 1.5}, Posterior: Normal{-0.6, 0.5, -1.5, 0.5},
+		Density: Normal{-960, 15, -1000, -920}, Spread: 60, Edge: Normal{0.3, 0.1, 0.1, 0.6}, Angles: Normal{0.12, 0.05, 0, 0.3},
+		Peripheral: Normal{0.5, 0.7, -1, 1.5}, Down: Normal{-0.6, 0.5, -1.5, 0.5},
 	},
 	Others:       [4]float64{0.17, 0.22, 0.13, 0.14},
 	Atypical:     0.08,
@@ -130,7 +115,7 @@ func (l LungCT) draw(class, size int, rng *rand.Rand) (image.Image, string) {
 		}
 		c.opacities(pattern)
 	} else if i := choose(rng, l.Others[:]); i >= 0 {
-		c.opacities([]Opacities{l.Lobar, l.Nodules, l.Dependant, l.Bullae}[i])
+		c.opacities([]Opacities{l.Lobar, l.Nodules, l.Veil, l.Bullae}[i])
 	}
 	return c.scan(l), ""
 }
@@ -149,14 +134,11 @@ func choose(rng *rand.Rand, probabilities []float64) int {
 // chest is an axial slice in Hounsfield units. Its own coordinates have the body's border near 1: u towards the
 // patient's left (right in the image), v towards the back.
 type chest struct {
-	*canvas
-	rng           *rand.Rand
+	*lungs
 	x, y          float64
 	width, height float64
 	sin, cos      float64
 	level         float64
-	inside        *canvas // part of each pixel that is lung
-	depth         *canvas // distance to the lung's border, in parts of the body
 	blood         *canvas // part of each pixel that is vessel
 	bloodLevel    float64
 }
@@ -180,8 +162,8 @@ func (c *chest) part(u, v, halfWidth, halfHeight, tilt float64, shape *outline) 
 // newChest draws a slice of healthy anatomy without vessels inside the lungs; they go over what opacities cover.
 func newChest(l LungCT, size int, rng *rand.Rand) *chest {
 	turn := l.Turn.draw(rng)
-	c := &chest{canvas: newCanvas(size), rng: rng, x: 0.5 + 0.015*rng.NormFloat64(), y: 0.49 + 0.015*rng.NormFloat64(),
-		width: l.BodyWidth.draw(rng), level: l.Level.draw(rng), inside: newCanvas(size), depth: newCanvas(size), blood: newCanvas(size),
+	c := &chest{lungs: newLungs(size, rng), x: 0.5 + 0.015*rng.NormFloat64(), y: 0.49 + 0.015*rng.NormFloat64(),
+		width: l.BodyWidth.draw(rng), level: l.Level.draw(rng), blood: newCanvas(size),
 		bloodLevel: l.Contrast.draw(rng)}
 	c.height = min(l.BodyHeight.draw(rng), 0.9*c.width)
 	c.sin, c.cos = math.Sincos(turn)
@@ -243,7 +225,7 @@ func newChest(l LungCT, size int, rng *rand.Rand) *chest {
 		distance := min(cage, -outside)
 		part := smooth(distance/(2.4*skin) + 0.5)
 		i := int(y*float64(size))*size + int(x*float64(size))
-		c.inside.v[i], c.depth.v[i] = part, distance
+		c.inside.v[i], c.depth.v[i] = part, distance*c.width
 		air := lung + dependent*(0.5*v+0.1) + amount*(mottle.at(9*x, 9*y)+0.6*wobble.at(20*x, 20*y))
 		// Fat lies between the organs of the mediastinum.
 		if cage > 0 && outside < 0.05 {
@@ -363,54 +345,9 @@ func (c *chest) vessels(share float64) {
 	}
 }
 
-// place finds a point inside the lungs, in the chest's coordinates. side is −1, 1, or 0 for both lungs.
-func (c *chest) place(peripheral, posterior, side float64) (x, y float64, found bool) {
-	best := math.Inf(-1)
-	for range 40 {
-		u, v := Uniform{-0.9, 0.9}.draw(c.rng), Uniform{-0.85, 0.8}.draw(c.rng)
-		if side*u < 0 {
-			u = -u
-		}
-		px, py := c.to(u, v)
-		depth := c.depth.at(px, py)
-		if depth < 0.02 {
-			continue
-		}
-		// The first few that fit compete; of all, the chance of a far one would be too small.
-		score := -4*peripheral*depth + 0.6*posterior*v + 0.5*c.rng.NormFloat64()
-		if score > best {
-			best, x, y, found = score, px, py, true
-		}
-	}
-	return x, y, found
-}
-
-// opacities adds a pattern of patches to the lungs.
+// opacities adds a pattern of patches to the lungs, whose densities are in Hounsfield units.
 func (c *chest) opacities(o Opacities) {
-	rng := c.rng
-	side := 0.0
-	if rng.Float64() < o.OneSided {
-		side = float64(2*rng.IntN(2) - 1)
-	}
-	peripheral, posterior, density := o.Peripheral.draw(rng), o.Posterior.draw(rng), o.Density.draw(rng)
-	patchy, reticular := o.Patchy.draw(rng), o.Reticular.draw(rng)
-	texture, net := newNoise(rng), newNoise(rng)
-	for range int(math.Round(o.Count.draw(rng))) {
-		x, y, found := c.place(peripheral, posterior, side)
-		if !found {
-			return
-		}
-		half, aspect := o.HalfWidth.draw(rng), o.Aspect.draw(rng)
-		b := body{x, y, half / math.Sqrt(aspect), half * math.Sqrt(aspect), 0.4 * rng.NormFloat64(),
-			newOutline(rng, Outline{Lobulation: o.Angles.draw(rng), Angles: o.Angles.draw(rng)})}
-		target := density + 60*rng.NormFloat64()
-		c.cover(b, o.Edge.draw(rng), func(i int, part float64) {
-			px, py := float64(i%c.size)/float64(c.size), float64(i/c.size)/float64(c.size)
-			part *= c.inside.v[i] * min(max(1-patchy*(0.5+texture.at(13*px, 13*py)), 0), 1)
-			ridge := 1 - math.Abs(net.at(24*px, 24*py))
-			c.v[i] = mix(c.v[i], target+reticular*(2*ridge*ridge-1), part)
-		})
-	}
+	c.lungs.opacities(o, func(i int, part, density float64) { c.v[i] = mix(c.v[i], density, part) })
 }
 
 // scan lays the vessels over the lungs and shows the slice in a window.
