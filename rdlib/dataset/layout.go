@@ -157,7 +157,7 @@ func choose(dir, name string) (layout, string, error) {
 				return l, root, nil
 			}
 		}
-		if len(top.dirs) != 1 {
+		if len(top.dirs) != 1 || splitFolders[strings.ToLower(top.dirs[0])] != "" { // a part does not wrap a data set
 			break
 		}
 		root = filepath.Join(root, top.dirs[0])

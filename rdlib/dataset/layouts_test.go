@@ -204,6 +204,14 @@ func TestBUSIIsAsItsClassFolders(t *testing.T) {
 	}
 }
 
+// A part alone is no wrapping around a data set: it stays a published part.
+func TestAPartIsNoBUSI(t *testing.T) {
+	d := open(t, folderOf(t, map[string]int{"train/benign": 5, "train/malignant": 5, "train/normal": 5}), Options{})
+	if d.Layout != "class-folders" || !slices.Equal(d.Published, []Split{Train}) || !strings.HasPrefix(d.Items[0].Path, "train/") {
+		t.Errorf("%s, published %v, %s", d.Layout, d.Published, d.Items[0].Path)
+	}
+}
+
 func TestCovidCTReadsItsListsAndZips(t *testing.T) {
 	dir := write(t, tinyCovidCT(t))
 	d := open(t, dir, Options{Strict: true})
