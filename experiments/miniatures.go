@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"rd/rdlib"
+	"rd/rdlib/dataset"
 	"rd/rdlib/dataset/phantom"
 	"rd/rdlib/model"
 )
@@ -23,15 +24,15 @@ func Miniatures(p Profile) []Miniature {
 	share := func(steps int) int { return max(4, int(float64(steps)*p.Pretrain)) }
 	return []Miniature{
 		{"mini-pmc-clip", "PMC-CLIP: contrastive pre-training of images with captions", rdlib.PretrainOptions{
-			Objective: rdlib.Captions, Architecture: "clip_resnet50", Steps: share(300),
+			Objective: rdlib.Captions, Architecture: "clip_resnet50", Steps: share(600),
 			Network: model.Config{Width: 0.25, Blocks: []int{1, 1, 1, 1}},
 		}},
 		{"mini-raddensenet", "RadDenseNet: supervised pre-training", rdlib.PretrainOptions{
-			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(300),
-			Network: model.Config{Width: 0.5, Blocks: []int{2, 4, 6, 4}},
+			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(450),
+			Network: model.Config{Width: 0.5, Blocks: []int{2, 4, 6, 4}}, Augment: &dataset.Augmentation{Flip: true, Brightness: 0.2, Contrast: 0.2},
 		}},
 		{"mini-lvm-med", "LVM-Med: self-supervised pre-training of a vision transformer", rdlib.PretrainOptions{
-			Objective: rdlib.SelfSupervised, Architecture: "vit", Steps: share(400),
+			Objective: rdlib.SelfSupervised, Architecture: "vit", Steps: share(350),
 			Network: model.Config{Transformer: model.Transformer{Patch: 8, Dim: 96, Depth: 4, Heads: 3}},
 		}},
 	}

@@ -34,7 +34,7 @@ const (
 var Objectives = []string{Supervised, SelfSupervised, Both, Captions}
 
 // augmentation names the preset of dataset.Augmentations for each objective.
-var augmentation = map[string]string{Supervised: "supervised", SelfSupervised: "contrastive", Both: "contrastive", Captions: "supervised"}
+var augmentation = map[string]string{Supervised: "supervised", SelfSupervised: "contrastive", Both: "contrastive", Captions: "captions"}
 
 // PretrainOptions describe a foundation model to be: a network, what it is trained on and how.
 type PretrainOptions struct {

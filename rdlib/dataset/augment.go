@@ -31,6 +31,8 @@ type Augmentation struct {
 var Augmentations = map[string]Augmentation{
 	// For training on labels: mild enough to leave the class what it is.
 	"supervised": {CropArea: [2]float64{0.5, 1}, CropAspect: [2]float64{3.0 / 4, 4.0 / 3}, Flip: true, Brightness: 0.2, Contrast: 0.2},
+	// For images with captions, which say left and right, dark and bright: what is said stays true.
+	"captions": {Brightness: 0.1, Contrast: 0.1, Noise: 0.02},
 	// For self-supervision by two views of an image (SimCLR's, without its colours: medical images are mostly grey).
 	"contrastive": {
 		CropArea: [2]float64{0.2, 1}, CropAspect: [2]float64{3.0 / 4, 4.0 / 3}, Flip: true, Brightness: 0.4, Contrast: 0.4,

@@ -63,8 +63,8 @@ type Object struct {
 
 // DefaultObject is fixed.
 var DefaultObject = Object{
-	HalfWidth: Uniform{0.07, 0.2}, Aspect: Uniform{0.7, 1.4}, Contrast: Uniform{0.14, 0.34},
-	Soft: Uniform{0.35, 0.6}, Sharp: Uniform{0.04, 0.12}, Grain: Uniform{0.6, 1.1},
+	HalfWidth: Uniform{0.12, 0.25}, Aspect: Uniform{0.75, 1.35}, Contrast: Uniform{0.22, 0.45},
+	Soft: Uniform{0.3, 0.5}, Sharp: Uniform{0.04, 0.1}, Grain: Uniform{0.8, 1.3},
 }
 
 // field is a kind of background.
