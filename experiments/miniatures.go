@@ -74,7 +74,7 @@ func MakeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, work
 		o := m.pretrained
 		o.Data, o.Name, o.Size, o.Batch, o.Seed, o.Colour = corpora, m.Name, p.Size, 64, pretrainSeed, "rgb"
 		o.Optimizer = rdlib.DefaultPretraining()
-		o.Optimizer.LearningRate = 2e-3
+		o.Optimizer.LearningRate = 3e-3
 		path := filepath.Join(work, m.Name+".onnx")
 		if _, err := session.Pretrain(ctx, o, path); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Name, err)

@@ -6,13 +6,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"rd/rdlib/dataset"
 	"rd/rdlib/record"
 )
 
 // corpus is what a foundation model is pre-trained on: the images of several data sets, one after the other, the classes
-// of each set numbered behind those of the sets before.
+// of each set numbered behind those of the sets before; sets with the same class names share a head.
 type corpus struct {
 	sets        []corpusSet
 	train, test images
@@ -59,12 +60,12 @@ func (s *Session) corpus(ctx context.Context, dirs []string, target, layout stri
 		}
 	}
 	c := &corpus{}
-	first := 0
 	for k, dir := range dirs {
 		d, err := s.dataset(ctx, dataKey{dir: dir, layout: layout, seed: seed})
 		if err != nil {
 			return nil, err
 		}
+		first := c.head(d.Classes)
 		set := corpusSet{data: d, first: first, PretrainingSet: record.PretrainingSet{
 			Name: folderName(dir), Phantom: d.Phantom != nil, Manifest: d.Hash(), Classes: d.Classes,
 		}}
@@ -90,7 +91,6 @@ func (s *Session) corpus(ctx context.Context, dirs []string, target, layout stri
 		if set.Train == 0 {
 			return nil, &InputError{fmt.Errorf("no image of %s is left to pre-train on: %d are in the target, %d came before", dir, set.InTarget, set.Duplicates)}
 		}
-		first += len(d.Classes)
 		c.sets = append(c.sets, set)
 	}
 	return c, nil
@@ -109,19 +109,38 @@ func (c *corpus) load(ctx context.Context, s *Session, dirs []string, layout str
 	return nil
 }
 
-// classes is how many classes all sets have together.
-func (c *corpus) classes() int {
-	last := c.sets[len(c.sets)-1]
-	return last.first + len(last.Classes)
+// head is the number of the first class of a new set's head: that of an earlier set with the same class names, or the next.
+func (c *corpus) head(classes []string) int {
+	next := 0
+	for _, set := range c.sets {
+		if slices.Equal(set.Classes, classes) {
+			return set.first
+		}
+		next = max(next, set.first+len(set.Classes))
+	}
+	return next
 }
 
-// heads are the numbers of classes of the sets.
+// heads are the numbers of classes of the heads, in their order.
 func (c *corpus) heads() []int {
 	var heads []int
+	next := 0
 	for _, set := range c.sets {
-		heads = append(heads, len(set.Classes))
+		if set.first == next {
+			heads = append(heads, len(set.Classes))
+			next += len(set.Classes)
+		}
 	}
 	return heads
+}
+
+// classes is how many classes all heads have together.
+func (c *corpus) classes() int {
+	sum := 0
+	for _, n := range c.heads() {
+		sum += n
+	}
+	return sum
 }
 
 // name joins the names of the sets.

@@ -24,7 +24,7 @@ import (
 
 // Objectives of pre-training.
 const (
-	Supervised     = "supervised"      // the labels of all sets, one head for each set
+	Supervised     = "supervised"      // the labels of all sets, one head for each list of classes
 	SelfSupervised = "self-supervised" // two views of one image, no labels
 	Both           = "both"            // the sum of the two
 	Captions       = "captions"        // which caption belongs to which image

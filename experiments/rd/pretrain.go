@@ -23,7 +23,8 @@ func pretrainCommand() *cobra.Command {
 		Short: "Pre-train a teacher on your own or synthetic images and write it as an ONNX black box",
 		Long: `pretrain trains a network on one or more data sets and writes it as a black box for distillation: an ONNX file without
 classifier, a side-car (FILE.onnx.json) with preprocessing, provenance and the data sets it has seen, and its record
-(FILE.record.json). Objectives: supervised (the labels of all sets, one head for each set), self-supervised (two views of
+(FILE.record.json). Objectives: supervised (the labels of all sets, a head for
+each list of classes), self-supervised (two views of
 each image, no labels), both, captions (captions.csv beside the images).
 
 With --target DIR the images of that data set, recognised by their pixels, are never trained on, and the teacher is grey
