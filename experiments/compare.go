@@ -215,6 +215,12 @@ func runCell(ctx context.Context, session *rdlib.Session, spec *Spec, cell Cell,
 	done, err := record.Read(path)
 	switch {
 	case err == nil && done.Result.Key == job.Key:
+		if leaks := job.Leaks(); done.Leaks == nil && leaks != nil { // a record from before leaks were noted
+			done.Leaks = leaks
+			if err := done.Write(path); err != nil {
+				return err
+			}
+		}
 		fmt.Fprintf(session.Log, "%s: done before, test accuracy %.1f %%\n", name, 100*done.Result.Last.TestAccuracy)
 		return nil
 	case err == nil:

@@ -315,10 +315,17 @@ func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error)
 		return nil, nil, err
 	}
 	r := &record.Record{Result: j.result(trained), Run: run(started, trained, j.options.Command)}
-	for _, item := range j.Dataset.Leaks() {
-		r.Leaks = append(r.Leaks, j.Dataset.Items[item].Path)
-	}
+	r.Leaks = j.Leaks()
 	return r, trained, r.Seal()
+}
+
+// Leaks are the paths of the test images whose pixels are in the training or validation part too.
+func (j *Job) Leaks() []string {
+	var paths []string
+	for _, item := range j.Dataset.Leaks() {
+		paths = append(paths, j.Dataset.Items[item].Path)
+	}
+	return paths
 }
 
 func (j *Job) result(t *train.Trained) record.Result {
