@@ -195,6 +195,15 @@ func (c *canvas) grey() *image.Gray {
 	return img
 }
 
+// colourImage is an image of three canvases, 0 black and 1 the channel's brightest.
+func colourImage(red, green, blue *canvas) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, red.size, red.size))
+	for i := range red.v {
+		img.Pix[4*i], img.Pix[4*i+1], img.Pix[4*i+2], img.Pix[4*i+3] = eightBit(red.v[i]), eightBit(green.v[i]), eightBit(blue.v[i]), 255
+	}
+	return img
+}
+
 func eightBit(v float64) uint8 { return uint8(255*min(max(v, 0), 1) + 0.5) }
 
 func mix(a, b, t float64) float64 { return a + (b-a)*t }

@@ -203,20 +203,12 @@ func region(x, y float64) string {
 
 // image rounds to 8 bits.
 func (p *painting) image() image.Image {
-	r := image.Rect(0, 0, p.size, p.size)
-	if len(p.channels) == 1 {
-		img := image.NewGray(r)
-		for i, v := range p.channels[0] {
-			img.Pix[i] = eightBit(v)
-		}
-		return img
+	c := make([]*canvas, len(p.channels))
+	for i, v := range p.channels {
+		c[i] = &canvas{p.size, v}
 	}
-	img := image.NewRGBA(r)
-	for i := range p.size * p.size {
-		for c := range 3 {
-			img.Pix[4*i+c] = eightBit(p.channels[c][i])
-		}
-		img.Pix[4*i+3] = 255
+	if len(c) == 1 {
+		return c[0].grey()
 	}
-	return img
+	return colourImage(c[0], c[1], c[2])
 }

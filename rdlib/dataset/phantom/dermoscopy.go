@@ -6,35 +6,57 @@ import (
 	"math/rand/v2"
 )
 
-// SkinLesion says how one class's lesions are distributed. Classes overlap in every feature.
+// DermoscopyVersion changes whenever the same options give other images.
+const DermoscopyVersion = 2
+
+// SkinLesion says how one class's lesions are distributed. Amounts of pigment are absorbances: 1 dims the light it absorbs
+// most to about a third. The classes overlap in every feature.
 type SkinLesion struct {
-	Size         Normal     `json:"size"`         // half width, parts of the side
-	Irregularity Normal     `json:"irregularity"` // 0 smooth … 1 jagged
-	Edge         Normal     `json:"edge"`         // blur of the border, in parts of the radius
-	Colour       [3]float64 `json:"colour"`       // RGB, 0…1
-	Spread       float64    `json:"spread"`       // standard deviation of the colour between lesions
-	Depth        Normal     `json:"depth"`        // how far the skin's colour goes over into the lesion's
-	Network      Normal     `json:"network"`      // amplitude of the pigment network
-	Mottle       Normal     `json:"mottle"`       // amplitude of irregular dark and light areas
-	Blue         float64    `json:"blue"`         // probability of a blue-grey area
-	Globules     Normal     `json:"globules"`     // dark clods
-	Cysts        Normal     `json:"cysts"`        // small bright dots
-	Pale         Normal     `json:"pale"`         // how far the centre goes back to a pale colour
-	Lacunae      Normal     `json:"lacunae"`      // red clods with clear borders
-	Scale        Normal     `json:"scale"`        // bright flakes
+	HalfWidth    Normal `json:"half_width"`
+	Aspect       Normal `json:"aspect"`
+	Irregularity Normal `json:"irregularity"` // 0 smooth … 1 jagged
+	Edge         Normal `json:"edge"`         // blur of the border, in parts of the radius
+
+	Melanin Normal `json:"melanin"` // brown, near the surface
+	Deep    Normal `json:"deep"`    // the same pigment deeper, which looks blue-grey
+	Blood   Normal `json:"blood"`
+	White   Normal `json:"white"`   // veil or scar over all of it, a part of the light
+	Uneven  Normal `json:"uneven"`  // irregular areas of more and less melanin, in parts of it
+	Colours Normal `json:"colours"` // areas of deep pigment, blood and white
+
+	Network Normal  `json:"network"` // pigment in a mesh, in parts of the melanin
+	Globule Normal  `json:"globule"` // round clods of melanin, in number
+	Nests   Normal  `json:"nests"`   // blue-grey ovals, in number
+	Vessels Normal  `json:"vessels"` // branching, in number
+	Lacunae Normal  `json:"lacunae"` // red clods close together, in parts of the blood
+	Cysts   Normal  `json:"cysts"`   // white dots, in number
+	Plugs   Normal  `json:"plugs"`   // brown openings, in number
+	Scales  Normal  `json:"scales"`  // white flakes, in number
+	Scar    Normal  `json:"scar"`    // white centre, a part of the light
+	Ulcer   float64 `json:"ulcer"`   // probability of a red-brown crust
 }
 
-// Dermoscopy holds everything that decides how the dermoscopy phantom's images look.
+// Dermoscopy holds everything that decides how isic2018 images look. A pixel's colour is
+//
+//	lamp · exp(−Σ amount·absorption), absorption of melanin, deep melanin and blood in red, green and blue
+//
+// mixed with white where the skin scatters. The idea is Beer and Lambert's law; the coefficients are chosen by eye.
 type Dermoscopy struct {
-	Red     Uniform      `json:"red"`     // of the skin
-	Green   Uniform      `json:"green"`   // over red
-	Blue    Uniform      `json:"blue"`    // over red
-	Hairs   Normal       `json:"hairs"`   // number
-	Corners float64      `json:"corners"` // probability of dark corners
-	Noise   Uniform      `json:"noise"`
-	Lesions []SkinLesion `json:"lesions"` // in the order of the classes
-	// Atypical is the probability that a lesion looks as another class's lesions do.
-	Atypical float64 `json:"atypical"`
+	Lamp     Uniform      `json:"lamp"`     // brightness of white skin
+	Cast     Normal       `json:"cast"`     // of the lamp's red and blue, relative
+	Tan      Uniform      `json:"tan"`      // melanin of the skin
+	Flush    Uniform      `json:"flush"`    // its blood
+	Mottle   Uniform      `json:"mottle"`   // of both
+	Lines    Uniform      `json:"lines"`    // of the skin's fine relief
+	Hairs    Normal       `json:"hairs"`    // number
+	Corners  float64      `json:"corners"`  // probability of the dark corners of a round field
+	Bubbles  float64      `json:"bubbles"`  // probability of air in the contact gel
+	Ruler    float64      `json:"ruler"`    // probability of a scale at the border
+	Noise    Uniform      `json:"noise"`    // standard deviation
+	Blur     Uniform      `json:"blur"`     // in 1/96 of the side
+	Lesions  []SkinLesion `json:"lesions"`  // in the order of the classes
+	Atypical float64      `json:"atypical"` // probability that a lesion looks as another class's lesions do
+	Faint    float64      `json:"faint"`    // probability that a lesion has half its pigment and structures
 }
 
 // dermoscopyClasses are ISIC 2018's, in the order of their folders.
@@ -42,42 +64,49 @@ var dermoscopyClasses = []string{"AKIEC", "BCC", "BKL", "DF", "MEL", "NV", "VASC
 
 // DefaultDermoscopy is fixed.
 var DefaultDermoscopy = Dermoscopy{
-	Red: Uniform{0.72, 0.93}, Green: Uniform{0.62, 0.82}, Blue: Uniform{0.58, 0.84}, Hairs: Normal{2, 3, 0, 9}, Corners: 0.3, Noise: Uniform{0.008, 0.03},
+	Lamp: Uniform{0.82, 1.02}, Cast: Normal{0, 0.05, -0.12, 0.12}, Tan: Uniform{0.02, 0.3}, Flush: Uniform{0.08, 0.42},
+	Mottle: Uniform{0.02, 0.1}, Lines: Uniform{0.01, 0.05}, Hairs: Normal{1.5, 4, 0, 14}, Corners: 0.2, Bubbles: 0.15, Ruler: 0.1,
+	Noise: Uniform{0.006, 0.025}, Blur: Uniform{0.2, 0.5},
 	Lesions: []SkinLesion{
 		{ // AKIEC: red, rough, flaky
-			Size: Normal{0.22, 0.05, 0.1, 0.34}, Irregularity: Normal{0.5, 0.2, 0, 1}, Edge: Normal{0.4, 0.12, 0.12, 0.7}, Colour: [3]float64{0.66, 0.38, 0.32}, Spread: 0.06,
-			Depth: Normal{0.6, 0.15, 0.25, 0.9}, Mottle: Normal{0.16, 0.06, 0.03, 0.3}, Globules: Normal{3, 3, 0, 9}, Scale: Normal{10, 5, 0, 22},
+			HalfWidth: Normal{0.22, 0.06, 0.1, 0.36}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.5, 0.2, 0, 1}, Edge: Normal{0.45, 0.15, 0.15, 0.8},
+			Melanin: Normal{0.3, 0.15, 0.05, 0.8}, Blood: Normal{0.45, 0.15, 0.1, 0.9}, White: Normal{0.05, 0.08, 0, 0.3}, Uneven: Normal{0.9, 0.3, 0.1, 1.5}, Colours: Normal{1, 1, 0, 4},
+			Network: Normal{0.1, 0.15, 0, 0.5}, Globule: Normal{4, 5, 0, 16}, Vessels: Normal{0.5, 1, 0, 4}, Scales: Normal{12, 7, 0, 30}, Lacunae: Normal{0.1, 0.1, 0, 0.4}, Ulcer: 0.15,
 		},
-		{ // BCC: pink, see-through, dark clods, shine
-			Size: Normal{0.2, 0.05, 0.09, 0.33}, Irregularity: Normal{0.3, 0.15, 0, 1}, Edge: Normal{0.35, 0.12, 0.1, 0.7}, Colour: [3]float64{0.76, 0.5, 0.5}, Spread: 0.06,
-			Depth: Normal{0.55, 0.15, 0.2, 0.9}, Mottle: Normal{0.08, 0.04, 0, 0.2}, Blue: 0.35, Globules: Normal{7, 4, 0, 16}, Cysts: Normal{1, 2, 0, 6},
+		{ // BCC: pink, see-through, branching vessels, blue-grey nests
+			HalfWidth: Normal{0.2, 0.06, 0.09, 0.34}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.35, 0.14, 0.1, 0.8},
+			Melanin: Normal{0.15, 0.12, 0, 0.5}, Deep: Normal{0.05, 0.08, 0, 0.3}, Blood: Normal{0.32, 0.14, 0.05, 0.7}, White: Normal{0.1, 0.08, 0, 0.35}, Uneven: Normal{0.5, 0.3, 0, 1.2}, Colours: Normal{0.7, 0.9, 0, 3},
+			Nests: Normal{4, 3, 0, 11}, Vessels: Normal{3.5, 2, 0, 8}, Cysts: Normal{1, 2, 0, 6}, Scales: Normal{1, 2, 0, 8}, Ulcer: 0.3,
 		},
-		{ // BKL: tan, sharp, small cysts
-			Size: Normal{0.23, 0.06, 0.1, 0.36}, Irregularity: Normal{0.3, 0.15, 0, 1}, Edge: Normal{0.14, 0.07, 0.05, 0.4}, Colour: [3]float64{0.56, 0.4, 0.29}, Spread: 0.06,
-			Depth: Normal{0.7, 0.13, 0.3, 0.95}, Network: Normal{0.04, 0.04, 0, 0.14}, Mottle: Normal{0.09, 0.04, 0, 0.2}, Globules: Normal{2, 2, 0, 8}, Cysts: Normal{8, 5, 0, 20},
+		{ // BKL: tan, sharp, as if stuck on, with cysts and plugs
+			HalfWidth: Normal{0.23, 0.07, 0.09, 0.38}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.12, 0.07, 0.04, 0.5},
+			Melanin: Normal{0.42, 0.16, 0.1, 0.9}, Deep: Normal{0.05, 0.07, 0, 0.3}, Blood: Normal{0.08, 0.08, 0, 0.35}, White: Normal{0.05, 0.06, 0, 0.3}, Uneven: Normal{0.35, 0.2, 0, 1}, Colours: Normal{0.3, 0.7, 0, 3},
+			Network: Normal{0.2, 0.2, 0, 0.7}, Globule: Normal{1, 2, 0, 8}, Cysts: Normal{9, 6, 0, 24}, Plugs: Normal{5, 5, 0, 16}, Scales: Normal{1, 2, 0, 8},
 		},
-		{ // DF: pale centre in a brown ring
-			Size: Normal{0.19, 0.04, 0.09, 0.3}, Irregularity: Normal{0.12, 0.1, 0, 1}, Edge: Normal{0.5, 0.12, 0.2, 0.8}, Colour: [3]float64{0.6, 0.42, 0.36}, Spread: 0.06,
-			Depth: Normal{0.55, 0.15, 0.2, 0.9}, Network: Normal{0.05, 0.03, 0, 0.14}, Mottle: Normal{0.04, 0.03, 0, 0.12}, Pale: Normal{0.6, 0.2, 0.1, 0.95},
+		{ // DF: a white scar in a faint brown ring
+			HalfWidth: Normal{0.2, 0.05, 0.1, 0.33}, Aspect: Normal{1, 0.15, 0.6, 1.5}, Irregularity: Normal{0.15, 0.12, 0, 0.7}, Edge: Normal{0.55, 0.15, 0.2, 0.95},
+			Melanin: Normal{0.32, 0.12, 0.08, 0.7}, Blood: Normal{0.2, 0.12, 0, 0.5}, Uneven: Normal{0.25, 0.15, 0, 0.8}, Colours: Normal{0, 0.4, 0, 2},
+			Network: Normal{0.35, 0.2, 0, 0.8}, Globule: Normal{0, 1, 0, 5}, Vessels: Normal{0, 0.5, 0, 2}, Scar: Normal{0.5, 0.18, 0.08, 0.9},
 		},
-		{ // MEL: large, jagged, several colours
-			Size: Normal{0.27, 0.06, 0.12, 0.42}, Irregularity: Normal{0.65, 0.2, 0.1, 1}, Edge: Normal{0.15, 0.08, 0.04, 0.45}, Colour: [3]float64{0.34, 0.22, 0.18}, Spread: 0.07,
-			Depth: Normal{0.82, 0.1, 0.45, 1}, Network: Normal{0.07, 0.05, 0, 0.2}, Mottle: Normal{0.2, 0.07, 0.04, 0.35}, Blue: 0.5, Globules: Normal{5, 4, 0, 14},
+		{ // MEL: large, uneven in form and colour
+			HalfWidth: Normal{0.27, 0.07, 0.11, 0.44}, Aspect: Normal{1, 0.3, 0.45, 2}, Irregularity: Normal{0.6, 0.22, 0.05, 1}, Edge: Normal{0.18, 0.1, 0.04, 0.55},
+			Melanin: Normal{0.9, 0.3, 0.25, 1.8}, Deep: Normal{0.2, 0.18, 0, 0.8}, Blood: Normal{0.12, 0.12, 0, 0.5}, White: Normal{0.04, 0.05, 0, 0.25}, Uneven: Normal{0.75, 0.25, 0.1, 1.4}, Colours: Normal{2.5, 1.2, 0, 6},
+			Network: Normal{0.4, 0.25, 0, 1}, Globule: Normal{6, 5, 0, 20}, Nests: Normal{0, 1, 0, 4}, Vessels: Normal{0, 0.7, 0, 3}, Ulcer: 0.06,
 		},
-		{ // NV: round, brown, even network
-			Size: Normal{0.2, 0.06, 0.08, 0.36}, Irregularity: Normal{0.18, 0.12, 0, 1}, Edge: Normal{0.25, 0.1, 0.06, 0.6}, Colour: [3]float64{0.46, 0.29, 0.22}, Spread: 0.07,
-			Depth: Normal{0.72, 0.13, 0.3, 0.95}, Network: Normal{0.1, 0.05, 0, 0.22}, Mottle: Normal{0.06, 0.04, 0, 0.18}, Globules: Normal{2, 2, 0, 8},
+		{ // NV: round, brown, an even network or globules
+			HalfWidth: Normal{0.21, 0.07, 0.08, 0.38}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.22, 0.15, 0, 0.8}, Edge: Normal{0.3, 0.14, 0.06, 0.7},
+			Melanin: Normal{0.65, 0.25, 0.15, 1.5}, Deep: Normal{0.04, 0.07, 0, 0.4}, Blood: Normal{0.1, 0.1, 0, 0.4}, Uneven: Normal{0.25, 0.15, 0, 0.8}, Colours: Normal{0.2, 0.6, 0, 3},
+			Network: Normal{0.6, 0.25, 0, 1.1}, Globule: Normal{5, 7, 0, 24}, Cysts: Normal{0, 1, 0, 4},
 		},
-		{ // VASC: red to purple, clods
-			Size: Normal{0.18, 0.06, 0.07, 0.34}, Irregularity: Normal{0.15, 0.12, 0, 1}, Edge: Normal{0.16, 0.08, 0.05, 0.5}, Colour: [3]float64{0.62, 0.16, 0.3}, Spread: 0.07,
-			Depth: Normal{0.75, 0.13, 0.3, 1}, Mottle: Normal{0.06, 0.04, 0, 0.18}, Lacunae: Normal{8, 4, 0, 18},
+		{ // VASC: red to purple clods
+			HalfWidth: Normal{0.18, 0.06, 0.07, 0.34}, Aspect: Normal{1, 0.2, 0.6, 1.7}, Irregularity: Normal{0.2, 0.15, 0, 0.8}, Edge: Normal{0.16, 0.09, 0.04, 0.5},
+			Melanin: Normal{0.05, 0.06, 0, 0.3}, Deep: Normal{0.18, 0.15, 0, 0.7}, Blood: Normal{0.85, 0.3, 0.25, 1.7}, White: Normal{0.05, 0.07, 0, 0.3}, Uneven: Normal{0.2, 0.15, 0, 0.7}, Colours: Normal{0.3, 0.6, 0, 3},
+			Vessels: Normal{0, 0.7, 0, 3}, Lacunae: Normal{0.6, 0.25, 0, 1.2}, Scales: Normal{0, 1, 0, 5},
 		},
 	},
 	Atypical: 0.08,
+	Faint:    0.15,
 }
-
-// DermoscopyVersion changes whenever the same options give other images.
-const DermoscopyVersion = 1
 
 var skinGenerator = generator{
 	name: "dermoscopy", version: DermoscopyVersion, classes: dermoscopyClasses, parameters: DefaultDermoscopy, stream: 0x6465726d6f73636f,
@@ -86,87 +115,204 @@ var skinGenerator = generator{
 	},
 }
 
+// Absorption in red, green and blue of a unit of each pigment, and the colour of what scatters all light.
+var (
+	melaninAbsorbs = [3]float64{0.6, 1.05, 1.3}
+	deepAbsorbs    = [3]float64{1.2, 0.95, 0.65}
+	bloodAbsorbs   = [3]float64{0.3, 1.45, 0.95}
+	scatterColour  = [3]float64{0.95, 0.88, 0.86}
+)
+
+// skin is a piece of skin as amounts of what gives it colour.
+type skin struct {
+	rng                         *rand.Rand
+	size                        int
+	melanin, deep, blood, white *canvas
+}
+
+// draw makes one image of a class.
 func (d Dermoscopy) draw(class, size int, rng *rand.Rand) image.Image {
-	p := &painting{size: size, rng: rng, tint: [3]float64{1, 1, 1}}
-	d.skin(p)
-	if p.chance(d.Atypical) {
-		class = rng.IntN(len(d.Lesions))
+	if rng.Float64() < d.Atypical {
+		class = (class + 1 + rng.IntN(len(d.Lesions)-1)) % len(d.Lesions)
 	}
-	d.lesion(p, d.Lesions[class])
+	s := &skin{rng, size, newCanvas(size), newCanvas(size), newCanvas(size), newCanvas(size)}
+	s.healthy(d)
+	share := 1.0
+	if rng.Float64() < d.Faint {
+		share = 0.5
+	}
+	s.lesion(d.Lesions[class], share)
+	return s.photograph(d)
+}
+
+// healthy is skin without a lesion: tan, flush, mottled, with a fine relief of lines.
+func (s *skin) healthy(d Dermoscopy) {
+	rng := s.rng
+	tan, flush, mottle, lines := d.Tan.draw(rng), d.Flush.draw(rng), d.Mottle.draw(rng), d.Lines.draw(rng)
+	patches, relief, spots := newNoise(rng), newCells(rng), newNoise(rng)
+	s.melanin.fill(func(x, y float64) float64 {
+		first, second := relief.at(20*x+0.5*patches.at(6*x, 6*y), 20*y)
+		return max(0, tan+mottle*(0.7*patches.at(5*x, 5*y)+0.5*spots.at(14*x, 14*y))+lines*smooth(1-3*(second-first)))
+	})
+	s.blood.fill(func(x, y float64) float64 {
+		return max(0, flush+mottle*(patches.at(5*x+9, 5*y)+0.8*spots.at(22*x, 22*y+7)))
+	})
+}
+
+// lesion adds a lesion near the middle.
+func (s *skin) lesion(l SkinLesion, share float64) {
+	rng := s.rng
+	half, aspect := l.HalfWidth.draw(rng), math.Sqrt(l.Aspect.draw(rng))
+	irregularity, edge := l.Irregularity.draw(rng), l.Edge.draw(rng)
+	b := body{
+		x: 0.5 + 0.04*rng.NormFloat64(), y: 0.5 + 0.04*rng.NormFloat64(), halfWidth: half / aspect, halfHeight: half * aspect, tilt: math.Pi * rng.Float64(),
+		shape: newOutline(rng, Outline{Lobulation: 0.04 + 0.22*irregularity, Angles: 0.02 + 0.13*irregularity}),
+	}
+	melanin, deep, blood, white := share*l.Melanin.draw(rng), share*l.Deep.draw(rng), share*l.Blood.draw(rng), l.White.draw(rng)
+	uneven, network, lacunae, scar := l.Uneven.draw(rng), l.Network.draw(rng), l.Lacunae.draw(rng), share*l.Scar.draw(rng)
+	areas, fray := newNoise(rng), newNoise(rng)
+	mesh, clods := newCells(rng), newCells(rng)
+	fine, coarse := Uniform{18, 28}.draw(rng), Uniform{7, 12}.draw(rng)
+	s.melanin.each(b, 1.3+edge, func(i int, r float64) {
+		x, y := float64(i%s.size)/float64(s.size), float64(i/s.size)/float64(s.size)
+		r += (0.06 + 0.14*irregularity) * fray.at(16*x, 16*y)
+		part := smooth((1 + edge - r) / (2 * edge))
+		if part == 0 {
+			return
+		}
+		slow := 1 + uneven*(areas.at(6*x, 6*y)+0.6*areas.at(13*x+5, 13*y))
+		first, second := mesh.at(fine*x+0.4*fray.at(9*x, 9*y), fine*y)
+		line := smooth(1.15 - 2.6*(second-first)) // 1 on the mesh, 0 in its holes
+		clod, gap := clods.at(coarse*x, coarse*y)
+		red := 1 + lacunae*(smooth(2*(gap-clod))-0.5)
+		centre := scar * smooth((0.75-r)/0.6)
+		brown := max(0, melanin*slow*(1+network*(1.5*line-0.8)))
+		s.melanin.v[i] += part * brown * (1 - 0.9*centre)
+		s.deep.v[i] += part * deep * max(0, 1+0.5*uneven*areas.at(5*x+17, 5*y))
+		s.blood.v[i] += part * blood * max(0, red+0.5*uneven*areas.at(7*x, 7*y+11))
+		s.white.v[i] += part * (white*max(0, 1+areas.at(8*x+3, 8*y+3)) + centre*(0.8+0.4*areas.at(12*x, 12*y)))
+	})
+	s.structures(l, b, share, max(melanin, 0.3))
+}
+
+// structures adds what lies in a lesion one by one.
+func (s *skin) structures(l SkinLesion, b body, share, melanin float64) {
+	rng := s.rng
+	small := min(b.halfWidth, b.halfHeight)
+	spot := func(reach, low, high float64) body {
+		angle, r := 2*math.Pi*rng.Float64(), reach*math.Sqrt(rng.Float64())
+		sin, cos := math.Sincos(b.tilt)
+		u, v := r*b.halfWidth*math.Cos(angle), r*b.halfHeight*math.Sin(angle)
+		half := Uniform{low, high}.draw(rng)
+		return body{b.x + u*cos - v*sin, b.y + u*sin + v*cos, half, half * Uniform{0.6, 1}.draw(rng), math.Pi * rng.Float64(),
+			newOutline(rng, Outline{Lobulation: 0.12})}
+	}
+	number := func(n Normal) int { return int(math.Round(share * n.draw(rng))) }
+	for range number(l.Colours) {
+		area, amount := spot(0.7, 0.3*small, 0.7*small), Uniform{0.3, 0.9}.draw(rng)
+		switch rng.IntN(4) {
+		case 0:
+			s.white.deepen(area, 0.5, 0.4*amount)
+		case 1:
+			s.blood.deepen(area, 0.5, 0.6*amount)
+		default:
+			s.deep.deepen(area, 0.5, amount)
+		}
+	}
+	for range number(l.Globule) {
+		s.melanin.deepen(spot(0.95, 0.01, 0.024), 0.3, Uniform{0.5, 1.2}.draw(rng)*melanin)
+	}
+	for range number(l.Nests) {
+		nest, amount := spot(0.85, 0.02, 0.05), Uniform{0.5, 1.1}.draw(rng)
+		s.deep.deepen(nest, 0.3, amount)
+		s.melanin.deepen(nest, 0.3, 0.2*amount)
+	}
+	if n := number(l.Vessels); n > 0 {
+		layer := newCanvas(s.size)
+		for range n {
+			from := spot(0.9, 0.01, 0.02)
+			inward := math.Atan2(b.y-from.y, b.x-from.x)
+			layer.tree(rng, Tree{Bend: 0.3, Spread: 0.55, Shrink: 0.75}, point{from.x, from.y}, inward+0.6*rng.NormFloat64(), 0.55*small, 0.006, 3)
+		}
+		for i, part := range layer.v {
+			s.blood.v[i] += 0.9 * part
+			s.white.v[i] *= 1 - 0.7*part
+		}
+	}
+	for range number(l.Cysts) {
+		s.white.deepen(spot(0.85, 0.008, 0.017), 0.5, Uniform{0.3, 0.75}.draw(rng))
+	}
+	for range number(l.Plugs) {
+		s.melanin.deepen(spot(0.85, 0.011, 0.024), 0.3, Uniform{0.5, 1.1}.draw(rng))
+	}
+	for range number(l.Scales) {
+		scale := spot(0.9, 0.012, 0.035)
+		scale.shape = newOutline(rng, Outline{Lobulation: 0.2, Angles: 0.15})
+		s.white.deepen(scale, 0.35, Uniform{0.25, 0.7}.draw(rng))
+	}
+	if rng.Float64() < l.Ulcer*share {
+		crust := spot(0.4, 0.25*small, 0.5*small)
+		crust.shape = newOutline(rng, Outline{Lobulation: 0.2, Angles: 0.1})
+		s.blood.deepen(crust, 0.25, 0.8)
+		s.melanin.deepen(crust, 0.25, 0.5)
+	}
+}
+
+// photograph shows the skin through a dermoscope, with hairs, gel, and the field's corners.
+func (s *skin) photograph(d Dermoscopy) image.Image {
+	rng := s.rng
+	hairs, ink, gloss := newCanvas(s.size), newCanvas(s.size), newCanvas(s.size)
 	for range int(math.Round(d.Hairs.draw(rng))) {
-		p.hair()
+		from := point{rng.Float64(), rng.Float64()}
+		hairs.stroke(rounded(wander(rng, from, 2*math.Pi*rng.Float64(), Uniform{0.3, 1.1}.draw(rng), 0.12, 8)), 0.005, 0.002, Uniform{0.5, 1}.draw(rng))
+	}
+	if rng.Float64() < d.Ruler {
+		y := Uniform{0.9, 0.97}.draw(rng)
+		for k := range 14 {
+			x, length := 0.04+0.07*float64(k), 0.02
+			if k%5 == 0 {
+				length = 0.05
+			}
+			ink.stroke([]point{{x, y}, {x, y - length}}, 0.003, 0.003, 1)
+		}
+	}
+	if rng.Float64() < d.Bubbles {
+		for range 2 + rng.IntN(8) {
+			r := Uniform{0.01, 0.05}.draw(rng)
+			gloss.each(body{rng.Float64(), rng.Float64(), r, r, 0, &ellipse}, 1.3, func(i int, r float64) {
+				t := (r - 0.95) / 0.15
+				gloss.v[i] += 0.35*math.Exp(-t*t) - 0.08*smooth((1-r)/0.2)
+			})
+		}
 	}
 	corners := 0.0
-	if p.chance(d.Corners) {
-		corners = Uniform{0.4, 1}.draw(rng)
+	if rng.Float64() < d.Corners {
+		corners = Uniform{0.5, 1}.draw(rng)
 	}
-	p.each(func(i int, x, y float64) {
-		shade := 1 - corners*smooth((math.Hypot(x-0.5, y-0.5)-0.45)/0.2)
-		for c := range p.channels {
-			p.channels[c][i] *= shade
+	reach := Uniform{0.48, 0.58}.draw(rng)
+	lamp := d.Lamp.draw(rng)
+	colour := [3]float64{lamp * (1 + d.Cast.draw(rng)), lamp, lamp * (1 + d.Cast.draw(rng))}
+	light, shade := newNoise(rng), Uniform{0, 0.08}.draw(rng)
+	var channels [3]*canvas
+	for c := range channels {
+		channels[c] = newCanvas(s.size)
+		for i := range channels[c].v {
+			x, y := float64(i%s.size)/float64(s.size), float64(i/s.size)/float64(s.size)
+			absorbed := s.melanin.v[i]*melaninAbsorbs[c] + s.deep.v[i]*deepAbsorbs[c] + s.blood.v[i]*bloodAbsorbs[c]
+			v := mix(math.Exp(-absorbed), scatterColour[c], min(s.white.v[i], 0.9))
+			v *= colour[c] * (1 + shade*light.at(2*x, 2*y))
+			v = mix(v, 0.12+0.04*float64(2-c), 0.8*hairs.v[i])
+			v = mix(v, 0.1, 0.9*ink.v[i]) + gloss.v[i]
+			channels[c].v[i] = v * (1 - corners*smooth((math.Hypot(x-0.5, y-0.5)-reach)/0.12))
 		}
-	})
-	p.grain(d.Noise.draw(rng))
-	return p.image()
-}
-
-// skin draws skin without a lesion.
-func (d Dermoscopy) skin(p *painting) {
-	rng, n := p.rng, p.size*p.size
-	p.channels = [][]float64{make([]float64, n), make([]float64, n), make([]float64, n)}
-	lines, patches := newNoise(rng), newNoise(rng)
-	red := d.Red.draw(rng)
-	base := []float64{red, red * d.Green.draw(rng), red * d.Blue.draw(rng)}
-	fine, blotch := Uniform{0.01, 0.04}.draw(rng), Uniform{0.01, 0.05}.draw(rng)
-	p.each(func(i int, x, y float64) {
-		v := fine*lines.at(26*x, 26*y) + blotch*patches.at(4*x, 4*y)
-		for c := range base {
-			p.channels[c][i] = base[c] + v*(1+0.4*float64(c))
+	}
+	blur, noise := d.Blur.draw(rng), d.Noise.draw(rng)
+	for _, c := range channels {
+		c.soften(blur)
+		own := grain(s.size, 0.35, rng)
+		for i := range c.v {
+			c.v[i] += noise * own.v[i]
 		}
-	})
-}
-
-// lesion draws a lesion near the middle.
-func (d Dermoscopy) lesion(p *painting, l SkinLesion) {
-	rng := p.rng
-	size, irregularity, edge := l.Size.draw(rng), l.Irregularity.draw(rng), l.Edge.draw(rng)
-	stretch := Uniform{0.8, 1.25}.draw(rng)
-	b := body{
-		x: 0.5 + 0.05*rng.NormFloat64(), y: 0.5 + 0.05*rng.NormFloat64(), halfWidth: size * stretch, halfHeight: size / stretch, tilt: math.Pi * rng.Float64(),
-		shape: newOutline(rng, Outline{Lobulation: 0.05 + 0.3*irregularity, Angles: 0.03 + 0.1*irregularity}),
 	}
-	colour, light := l.Colour, Uniform{-1, 1}.draw(rng)*l.Spread
-	for c := range colour {
-		colour[c] += light + 0.4*l.Spread*rng.NormFloat64()
-	}
-	depth, network, mottle, pale := l.Depth.draw(rng), l.Network.draw(rng), l.Mottle.draw(rng), l.Pale.draw(rng)
-	mesh, areas := newNoise(rng), newNoise(rng)
-	s := &canvas{size: p.size}
-	s.each(b, 1+edge, func(i int, r float64) {
-		x, y := float64(i%p.size)/float64(p.size), float64(i/p.size)/float64(p.size)
-		inside := depth * smooth((1+edge-r)/(2*edge))
-		shift := mottle*2*areas.at(9*x, 9*y) - network*(math.Pow(1-math.Abs(mesh.at(30*x, 30*y)), 3)-0.4)
-		back := pale * math.Exp(-math.Pow(r/0.5, 2))
-		p.towards(i, inside, mix(colour[0]+shift, 0.9, back), mix(colour[1]+shift, 0.75, back), mix(colour[2]+shift, 0.72, back))
-	})
-	spot := func(radius, share float64, colour ...float64) {
-		angle, r := 2*math.Pi*rng.Float64(), 0.85*size*math.Sqrt(rng.Float64())
-		dot := body{x: b.x + r*math.Cos(angle), y: b.y + r*math.Sin(angle), halfWidth: radius, halfHeight: radius * Uniform{0.7, 1.3}.draw(rng), tilt: math.Pi * rng.Float64(), shape: newOutline(rng, Outline{Lobulation: 0.12})}
-		p.fill(dot, 0.3, func(i int, inside, _, _ float64) { p.towards(i, share*inside, colour...) })
-	}
-	if p.chance(l.Blue) {
-		spot(0.45*size, 0.6, 0.36, 0.38, 0.48)
-	}
-	for range int(math.Round(l.Globules.draw(rng))) {
-		spot(Uniform{0.012, 0.03}.draw(rng), 0.75, colour[0]*0.55, colour[1]*0.5, colour[2]*0.55)
-	}
-	for range int(math.Round(l.Lacunae.draw(rng))) {
-		spot(Uniform{0.02, 0.05}.draw(rng), 0.7, colour[0]*0.9, colour[1]*0.55, colour[2]*1.05)
-	}
-	for range int(math.Round(l.Cysts.draw(rng))) {
-		spot(Uniform{0.008, 0.016}.draw(rng), 0.8, 0.9, 0.84, 0.72)
-	}
-	for range int(math.Round(l.Scale.draw(rng))) {
-		spot(Uniform{0.008, 0.022}.draw(rng), 0.55, 0.93, 0.86, 0.82)
-	}
+	return colourImage(channels[0], channels[1], channels[2])
 }
