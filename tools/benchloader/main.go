@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"rd/rdlib/model"
 )
@@ -48,7 +49,7 @@ func main() {
 		}
 		s.sizes = append(s.sizes, size)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	record := newRecord(s)
 	var err error
