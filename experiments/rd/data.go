@@ -92,7 +92,8 @@ func dataSheetCommand() *cobra.Command {
 				return badData(err)
 			}
 			var b bytes.Buffer
-			if err := png.Encode(&b, sheet); err != nil {
+			encoder := png.Encoder{CompressionLevel: png.BestCompression}
+			if err := encoder.Encode(&b, sheet); err != nil {
 				return fmt.Errorf("encode %s: %w", out, err)
 			}
 			if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {

@@ -326,6 +326,9 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"features of garbage", []string{"features", "--data", data, "--teacher", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"augmentation and views", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervised", "--views", "2"}, rdlib.ExitUsage, []string{"--views"}},
 		{"unknown layout", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--layout", "busy"}, rdlib.ExitUsage, []string{"busy", "covid-ct"}},
+		{"unknown kind of phantom", []string{"phantom", "--out", out, "--kind", "isic"}, rdlib.ExitUsage, []string{"isic2018", "chestxray"}},
+		{"kind that is no corpus", []string{"phantom", "--out", out, "--pretraining", "--kind", "btc"}, rdlib.ExitUsage, []string{"ultrasound", "mri"}},
+		{"phantom over other files", []string{"phantom", "--out", data, "--kind", "btc"}, rdlib.ExitFailed, []string{data, "new folder"}},
 		{"unknown profile", []string{"reproduce", "--profile", "quik"}, rdlib.ExitUsage, []string{"quick"}},
 	}
 	for _, c := range cases {

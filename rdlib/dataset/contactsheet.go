@@ -12,7 +12,8 @@ import (
 )
 
 // ContactSheet draws one row of images for each class, spread evenly over the class, with the class's name beside it and
-// "phantom" on top where the images are synthetic. Each image is stretched to a tile of tile×tile pixels.
+// "phantom" on top where the images are synthetic. Each image is stretched to a tile of tile×tile pixels. The sheet of
+// grey images is grey.
 func ContactSheet(d *Dataset, perClass, tile int) (image.Image, error) {
 	if perClass < 1 || tile < 8 {
 		return nil, fmt.Errorf("a contact sheet of %d images a class and %d pixels an image is not possible", perClass, tile)
@@ -51,5 +52,18 @@ func ContactSheet(d *Dataset, perClass, tile int) (image.Image, error) {
 			draw.BiLinear.Scale(sheet, image.Rect(left, top, left+tile, top+tile), img, img.Bounds(), draw.Src, nil)
 		}
 	}
-	return sheet, nil
+	return withoutColour(sheet), nil
+}
+
+// withoutColour is the image with one channel where its three are the same, so that it is a third of the size on disk.
+func withoutColour(img *image.RGBA) image.Image {
+	grey := image.NewGray(img.Rect)
+	for i := range grey.Pix {
+		p := img.Pix[4*i : 4*i+3]
+		if p[0] != p[1] || p[1] != p[2] {
+			return img
+		}
+		grey.Pix[i] = p[0]
+	}
+	return grey
 }

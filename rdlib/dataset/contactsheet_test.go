@@ -26,6 +26,11 @@ func TestContactSheet(t *testing.T) {
 	if dark < 12*32*16 {
 		t.Errorf("only %d pixels are drawn", dark)
 	}
+	if sheet, err := ContactSheet(open(t, folderOf(t, map[string]int{"a": 3, "b": 3}), Options{}), 2, 32); err != nil {
+		t.Error(err)
+	} else if _, ok := sheet.(*image.Gray); !ok {
+		t.Errorf("the sheet of grey images is %T", sheet)
+	}
 	if _, err := ContactSheet(d, 0, 32); err == nil {
 		t.Error("no images a class was taken")
 	}

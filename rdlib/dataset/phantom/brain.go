@@ -256,15 +256,21 @@ func (h *head) within(b body, edge float64, visit func(i int, part, x, y float64
 	})
 }
 
-// place finds a point of the brain whose depth below the surface lies between two values.
+// place finds a point of the brain whose depth below the surface lies between two values, or the deepest that was found.
 func (h *head) place(low, high float64) (at point, found bool) {
+	deepest := 0.0
 	for range 300 {
-		at = point{h.rng.Float64(), h.rng.Float64()}
-		if depth := h.depth.at(at.x, at.y); h.inside.at(at.x, at.y) > 0.9 && depth > low && depth < high {
-			return at, true
+		p := point{h.rng.Float64(), h.rng.Float64()}
+		depth := h.depth.at(p.x, p.y)
+		if h.inside.at(p.x, p.y) < 0.9 || depth > high || depth <= deepest {
+			continue
+		}
+		at, found, deepest = p, true, depth
+		if depth > low {
+			break
 		}
 	}
-	return point{}, false
+	return at, found
 }
 
 // scan lays the vessels over the slice and shows it as the receiver does: uneven, blurred, with the noise of a magnitude.

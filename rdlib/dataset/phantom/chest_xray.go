@@ -47,8 +47,8 @@ type ChestXRay struct {
 
 // DefaultChestXRay is fixed.
 var DefaultChestXRay = ChestXRay{
-	Scale:     Uniform{0.92, 1.12},
-	Turn:      Normal{0, 0.03, -0.08, 0.08},
+	Scale:     Uniform{0.95, 1.1},
+	Turn:      Normal{0, 0.025, -0.07, 0.07},
 	Breath:    Uniform{0.82, 1.05},
 	Heart:     Uniform{0.85, 1.25},
 	Tissue:    Uniform{0.55, 0.72},
@@ -69,9 +69,9 @@ var DefaultChestXRay = ChestXRay{
 	},
 	Pneumonia: Opacities{
 		Count: Normal{1.6, 0.8, 1, 3}, HalfWidth: Normal{0.14, 0.035, 0.06, 0.2}, Aspect: Normal{0.9, 0.25, 0.5, 1.6},
-		Density: Normal{0.34, 0.05, 0.16, 0.45}, Spread: 0.03, Edge: Normal{0.45, 0.15, 0.2, 0.8}, Angles: Normal{0.15, 0.07, 0, 0.3},
+		Density: Normal{0.36, 0.05, 0.18, 0.48}, Spread: 0.03, Edge: Normal{0.38, 0.13, 0.15, 0.7}, Angles: Normal{0.15, 0.07, 0, 0.3},
 		Patchy: Normal{0.25, 0.15, 0, 0.7}, Reticular: Normal{0.01, 0.02, 0, 0.06}, Peripheral: Normal{-0.4, 0.6, -1.5, 1}, Down: Normal{0.6, 0.8, -1.5, 2},
-		OneSided: 0.85,
+		OneSided: 0.9,
 	},
 	Nodular: Opacities{
 		Count: Normal{12, 3, 5, 20}, HalfWidth: Normal{0.022, 0.006, 0.01, 0.04}, Aspect: Normal{1, 0.2, 0.6, 1.5},
@@ -80,14 +80,14 @@ var DefaultChestXRay = ChestXRay{
 	},
 	Haze: Opacities{
 		Count: Normal{2, 1, 1, 4}, HalfWidth: Normal{0.07, 0.02, 0.03, 0.12}, Aspect: Normal{1, 0.25, 0.6, 1.6},
-		Density: Normal{0.2, 0.05, 0.06, 0.34}, Spread: 0.03, Edge: Normal{0.6, 0.15, 0.3, 0.9}, Angles: Normal{0.15, 0.07, 0, 0.3},
+		Density: Normal{0.24, 0.05, 0.08, 0.38}, Spread: 0.03, Edge: Normal{0.6, 0.15, 0.3, 0.9}, Angles: Normal{0.15, 0.07, 0, 0.3},
 		Patchy: Normal{0.6, 0.2, 0, 1}, Peripheral: Normal{0.2, 0.4, -1, 1}, Down: Normal{-1.8, 0.5, -3, -0.5}, OneSided: 0.6,
 	},
 	Cavity:     0.5,
 	Scars:      0.4,
-	Effusion:   0.2,
-	Atypical:   0.06,
-	Faint:      0.1,
+	Effusion:   0.12,
+	Atypical:   0.05,
+	Faint:      0.06,
 	FaintShare: 0.4,
 	Mimic:      0.15,
 }
@@ -194,7 +194,8 @@ func (t *thorax) bottom(distance float64, side int) float64 {
 // lateral is the distance from the midline to the outer border of a lung at a height.
 func (t *thorax) lateral(y float64, side int) float64 {
 	down := min(max((y-lungTop)/(t.dome[side]+0.1-lungTop), 0), 1.2)
-	return t.width * math.Pow(1-math.Pow(max(1-down, 0), 2.4), 0.52)
+	up := max(1-down, 0)
+	return t.width * math.Sqrt(1-up*up*math.Sqrt(up))
 }
 
 // medial is the distance from the midline to the inner border of a lung at a height: mediastinum, great vessels and heart.
@@ -232,7 +233,7 @@ func newThorax(c ChestXRay, size int, rng *rand.Rand) *thorax {
 	mottle := c.Mottle.draw(rng)
 	trunk := Uniform{0.45, 0.56}.draw(rng)
 	low := t.dome[1] - 0.11
-	tilt := Uniform{0.3, 0.6}.draw(rng)
+	tiltSin, tiltCos := math.Sincos(Uniform{0.3, 0.6}.draw(rng))
 	t.fill(func(px, py float64) float64 {
 		x, y := t.from(px, py)
 		distance := math.Abs(x - 0.5)
@@ -263,7 +264,7 @@ func newThorax(c ChestXRay, size int, rng *rand.Rand) *thorax {
 		level -= t.air * part * thick
 		// The heart shows behind the lung's border, and through the diaphragm's shadow.
 		hx, hy := x-0.545, y-low
-		r := math.Hypot((hx*math.Cos(tilt)+hy*math.Sin(tilt))/(0.15*t.heart), (hy*math.Cos(tilt)-hx*math.Sin(tilt))/(0.13*t.heart))
+		r := math.Hypot((hx*tiltCos+hy*tiltSin)/(0.15*t.heart), (hy*tiltCos-hx*tiltSin)/(0.13*t.heart))
 		level += 0.10 * smooth((1.1-r)/0.25)
 		level += mottle*(slow.at(6*x, 6*y)+0.6*fine.at(15*x, 15*y)) + 0.5*mottle*part*fine.at(28*x, 28*y)
 		return level
@@ -304,6 +305,7 @@ func (t *thorax) skeleton() {
 	})
 	slope, phase := Uniform{0.08, 0.2}.draw(rng), Uniform{-0.01, 0.02}.draw(rng)
 	gap := Uniform{0.068, 0.08}.draw(rng)
+	outer, marrow, front := newCanvas(t.size), newCanvas(t.size), newCanvas(t.size)
 	for side, sign := range []float64{-1, 1} {
 		for k := range 10 {
 			// Behind: from the spine outwards, over the top and down.
@@ -316,32 +318,23 @@ func (t *thorax) skeleton() {
 				line = append(line, point{0.5 + sign*d, y + slope*d + 0.05*rise*rise*(0.6+0.1*float64(k)) - 0.02})
 			}
 			half := Uniform{0.012, 0.016}.draw(rng) * t.scale
-			t.over(func(layer *canvas) {
-				path := t.line(line...)
-				layer.stroke(path, 0.9*half, half, bone)
-				// The bone is denser along its borders.
-				inner := newCanvas(t.size)
-				inner.stroke(path, 0.5*half, 0.55*half, 0.3*bone)
-				for i, v := range inner.v {
-					layer.v[i] -= v
-				}
-			})
+			path := t.line(line...)
+			outer.stroke(path, 0.9*half, half, bone)
+			marrow.stroke(path, 0.5*half, 0.55*half, 0.3*bone) // the bone is denser along its borders
 			// In front: from the outer border steeply down towards the breastbone, fading where it turns to cartilage.
 			if k < 1 || k > 7 {
 				continue
 			}
-			front := y + slope*reach + 0.06
+			start := y + slope*reach + 0.06
 			line = nil
 			for s := range 7 {
 				f := float64(s) / 6
-				line = append(line, point{0.5 + sign*(reach-(reach-0.14)*f), front + 0.13*f - 0.03*f*f})
+				line = append(line, point{0.5 + sign*(reach-(reach-0.14)*f), start + 0.13*f - 0.03*f*f})
 			}
-			t.over(func(layer *canvas) {
-				path := t.line(line...)
-				for s := 0; s+1 < len(path); s++ {
-					layer.stroke(path[s:s+2], 1.15*half, 1.15*half, 0.6*bone*(1-float64(s)/float64(len(path))))
-				}
-			})
+			path = t.line(line...)
+			for s := range len(path) - 1 {
+				front.stroke(path[s:s+2], 1.15*half, 1.15*half, 0.6*bone*(1-float64(s)/float64(len(path))))
+			}
 		}
 		lift := 0.03 * rng.NormFloat64()
 		t.over(func(layer *canvas) {
@@ -354,20 +347,21 @@ func (t *thorax) skeleton() {
 			layer.stroke(t.line(point{0.5 + sign*0.41, 0.14}, point{0.5 + sign*0.47, 0.3}, point{0.5 + sign*0.53, 0.62}), 0.035*t.scale, 0.03*t.scale, bone)
 		})
 	}
+	for i := range t.v {
+		t.v[i] += outer.v[i] - marrow.v[i] + front.v[i]
+	}
 }
 
 // airway adds the windpipe and the main bronchi: air, seen through the spine.
 func (t *thorax) airway() {
 	sway := 0.008 * t.rng.NormFloat64()
-	t.over(func(layer *canvas) {
-		dark := newCanvas(t.size)
-		dark.stroke(t.line(point{0.5, -0.02}, point{0.5 + sway, 0.2}, point{0.505 + sway, 0.37}), 0.017*t.scale, 0.015*t.scale, 0.13)
-		dark.stroke(t.line(point{0.505, 0.36}, point{0.465, 0.43}), 0.012*t.scale, 0.011*t.scale, 0.1)
-		dark.stroke(t.line(point{0.505, 0.36}, point{0.56, 0.43}), 0.011*t.scale, 0.009*t.scale, 0.1)
-		for i, v := range dark.v {
-			layer.v[i] = -v
-		}
-	})
+	dark := newCanvas(t.size)
+	dark.stroke(t.line(point{0.5, -0.02}, point{0.5 + sway, 0.2}, point{0.505 + sway, 0.37}), 0.017*t.scale, 0.015*t.scale, 0.13)
+	dark.stroke(t.line(point{0.505, 0.36}, point{0.465, 0.43}), 0.012*t.scale, 0.011*t.scale, 0.1)
+	dark.stroke(t.line(point{0.505, 0.36}, point{0.56, 0.43}), 0.011*t.scale, 0.009*t.scale, 0.1)
+	for i, v := range dark.v {
+		t.v[i] -= v
+	}
 }
 
 // hila adds the roots of the lungs and the vessels that leave them.

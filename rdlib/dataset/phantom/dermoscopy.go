@@ -64,48 +64,48 @@ var dermoscopyClasses = []string{"AKIEC", "BCC", "BKL", "DF", "MEL", "NV", "VASC
 
 // DefaultDermoscopy is fixed.
 var DefaultDermoscopy = Dermoscopy{
-	Lamp: Uniform{0.82, 1.02}, Cast: Normal{0, 0.05, -0.12, 0.12}, Tan: Uniform{0.02, 0.3}, Flush: Uniform{0.08, 0.42},
-	Mottle: Uniform{0.02, 0.1}, Lines: Uniform{0.01, 0.05}, Hairs: Normal{1.5, 4, 0, 14}, Corners: 0.2, Bubbles: 0.15, Ruler: 0.1,
+	Lamp: Uniform{0.82, 1.02}, Cast: Normal{0, 0.035, -0.1, 0.1}, Tan: Uniform{0.02, 0.24}, Flush: Uniform{0.08, 0.32},
+	Mottle: Uniform{0.02, 0.1}, Lines: Uniform{0.01, 0.05}, Hairs: Normal{0.5, 4, 0, 14}, Corners: 0.2, Bubbles: 0.15, Ruler: 0.1,
 	Noise: Uniform{0.006, 0.025}, Blur: Uniform{0.2, 0.5},
 	Lesions: []SkinLesion{
 		{ // AKIEC: red, rough, flaky
-			HalfWidth: Normal{0.22, 0.06, 0.1, 0.36}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.5, 0.2, 0, 1}, Edge: Normal{0.45, 0.15, 0.15, 0.8},
-			Melanin: Normal{0.3, 0.15, 0.05, 0.8}, Blood: Normal{0.45, 0.15, 0.1, 0.9}, White: Normal{0.05, 0.08, 0, 0.3}, Uneven: Normal{0.9, 0.3, 0.1, 1.5}, Colours: Normal{1, 1, 0, 4},
-			Network: Normal{0.1, 0.15, 0, 0.5}, Globule: Normal{4, 5, 0, 16}, Vessels: Normal{0.5, 1, 0, 4}, Scales: Normal{12, 7, 0, 30}, Lacunae: Normal{0.1, 0.1, 0, 0.4}, Ulcer: 0.15,
+			HalfWidth: Normal{0.24, 0.05, 0.12, 0.38}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.5, 0.2, 0, 1}, Edge: Normal{0.45, 0.15, 0.15, 0.8},
+			Melanin: Normal{0.25, 0.12, 0.05, 0.7}, Blood: Normal{0.5, 0.13, 0.15, 0.9}, White: Normal{0.05, 0.08, 0, 0.3}, Uneven: Normal{0.9, 0.3, 0.1, 1.5}, Colours: Normal{1, 1, 0, 4},
+			Network: Normal{0.1, 0.15, 0, 0.5}, Globule: Normal{4, 5, 0, 16}, Vessels: Normal{0.5, 1, 0, 4}, Scales: Normal{16, 6, 2, 32}, Lacunae: Normal{0.1, 0.1, 0, 0.4}, Ulcer: 0.15,
 		},
 		{ // BCC: pink, see-through, branching vessels, blue-grey nests
-			HalfWidth: Normal{0.2, 0.06, 0.09, 0.34}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.35, 0.14, 0.1, 0.8},
+			HalfWidth: Normal{0.22, 0.05, 0.11, 0.35}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.35, 0.14, 0.1, 0.8},
 			Melanin: Normal{0.15, 0.12, 0, 0.5}, Deep: Normal{0.05, 0.08, 0, 0.3}, Blood: Normal{0.32, 0.14, 0.05, 0.7}, White: Normal{0.1, 0.08, 0, 0.35}, Uneven: Normal{0.5, 0.3, 0, 1.2}, Colours: Normal{0.7, 0.9, 0, 3},
-			Nests: Normal{4, 3, 0, 11}, Vessels: Normal{3.5, 2, 0, 8}, Cysts: Normal{1, 2, 0, 6}, Scales: Normal{1, 2, 0, 8}, Ulcer: 0.3,
+			Nests: Normal{5, 2.5, 0, 11}, Vessels: Normal{4.5, 2, 0, 9}, Cysts: Normal{1, 2, 0, 6}, Scales: Normal{1, 2, 0, 8}, Ulcer: 0.3,
 		},
 		{ // BKL: tan, sharp, as if stuck on, with cysts and plugs
 			HalfWidth: Normal{0.23, 0.07, 0.09, 0.38}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.12, 0.07, 0.04, 0.5},
 			Melanin: Normal{0.42, 0.16, 0.1, 0.9}, Deep: Normal{0.05, 0.07, 0, 0.3}, Blood: Normal{0.08, 0.08, 0, 0.35}, White: Normal{0.05, 0.06, 0, 0.3}, Uneven: Normal{0.35, 0.2, 0, 1}, Colours: Normal{0.3, 0.7, 0, 3},
-			Network: Normal{0.2, 0.2, 0, 0.7}, Globule: Normal{1, 2, 0, 8}, Cysts: Normal{9, 6, 0, 24}, Plugs: Normal{5, 5, 0, 16}, Scales: Normal{1, 2, 0, 8},
+			Network: Normal{0.2, 0.2, 0, 0.7}, Globule: Normal{1, 2, 0, 8}, Cysts: Normal{12, 6, 0, 26}, Plugs: Normal{7, 5, 0, 18}, Scales: Normal{1, 2, 0, 8},
 		},
 		{ // DF: a white scar in a faint brown ring
 			HalfWidth: Normal{0.2, 0.05, 0.1, 0.33}, Aspect: Normal{1, 0.15, 0.6, 1.5}, Irregularity: Normal{0.15, 0.12, 0, 0.7}, Edge: Normal{0.55, 0.15, 0.2, 0.95},
 			Melanin: Normal{0.32, 0.12, 0.08, 0.7}, Blood: Normal{0.2, 0.12, 0, 0.5}, Uneven: Normal{0.25, 0.15, 0, 0.8}, Colours: Normal{0, 0.4, 0, 2},
-			Network: Normal{0.35, 0.2, 0, 0.8}, Globule: Normal{0, 1, 0, 5}, Vessels: Normal{0, 0.5, 0, 2}, Scar: Normal{0.5, 0.18, 0.08, 0.9},
+			Network: Normal{0.35, 0.2, 0, 0.8}, Globule: Normal{0, 1, 0, 5}, Vessels: Normal{0, 0.5, 0, 2}, Scar: Normal{0.6, 0.15, 0.15, 0.95},
 		},
 		{ // MEL: large, uneven in form and colour
 			HalfWidth: Normal{0.27, 0.07, 0.11, 0.44}, Aspect: Normal{1, 0.3, 0.45, 2}, Irregularity: Normal{0.6, 0.22, 0.05, 1}, Edge: Normal{0.18, 0.1, 0.04, 0.55},
-			Melanin: Normal{0.9, 0.3, 0.25, 1.8}, Deep: Normal{0.2, 0.18, 0, 0.8}, Blood: Normal{0.12, 0.12, 0, 0.5}, White: Normal{0.04, 0.05, 0, 0.25}, Uneven: Normal{0.75, 0.25, 0.1, 1.4}, Colours: Normal{2.5, 1.2, 0, 6},
+			Melanin: Normal{1, 0.27, 0.35, 1.8}, Deep: Normal{0.2, 0.18, 0, 0.8}, Blood: Normal{0.12, 0.12, 0, 0.5}, White: Normal{0.04, 0.05, 0, 0.25}, Uneven: Normal{0.75, 0.25, 0.1, 1.4}, Colours: Normal{3, 1.2, 0, 6},
 			Network: Normal{0.4, 0.25, 0, 1}, Globule: Normal{6, 5, 0, 20}, Nests: Normal{0, 1, 0, 4}, Vessels: Normal{0, 0.7, 0, 3}, Ulcer: 0.06,
 		},
 		{ // NV: round, brown, an even network or globules
 			HalfWidth: Normal{0.21, 0.07, 0.08, 0.38}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.22, 0.15, 0, 0.8}, Edge: Normal{0.3, 0.14, 0.06, 0.7},
-			Melanin: Normal{0.65, 0.25, 0.15, 1.5}, Deep: Normal{0.04, 0.07, 0, 0.4}, Blood: Normal{0.1, 0.1, 0, 0.4}, Uneven: Normal{0.25, 0.15, 0, 0.8}, Colours: Normal{0.2, 0.6, 0, 3},
+			Melanin: Normal{0.6, 0.2, 0.15, 1.3}, Deep: Normal{0.04, 0.07, 0, 0.4}, Blood: Normal{0.1, 0.1, 0, 0.4}, Uneven: Normal{0.25, 0.15, 0, 0.8}, Colours: Normal{0.2, 0.6, 0, 3},
 			Network: Normal{0.6, 0.25, 0, 1.1}, Globule: Normal{5, 7, 0, 24}, Cysts: Normal{0, 1, 0, 4},
 		},
 		{ // VASC: red to purple clods
 			HalfWidth: Normal{0.18, 0.06, 0.07, 0.34}, Aspect: Normal{1, 0.2, 0.6, 1.7}, Irregularity: Normal{0.2, 0.15, 0, 0.8}, Edge: Normal{0.16, 0.09, 0.04, 0.5},
-			Melanin: Normal{0.05, 0.06, 0, 0.3}, Deep: Normal{0.18, 0.15, 0, 0.7}, Blood: Normal{0.85, 0.3, 0.25, 1.7}, White: Normal{0.05, 0.07, 0, 0.3}, Uneven: Normal{0.2, 0.15, 0, 0.7}, Colours: Normal{0.3, 0.6, 0, 3},
+			Melanin: Normal{0.05, 0.06, 0, 0.3}, Deep: Normal{0.18, 0.15, 0, 0.7}, Blood: Normal{0.95, 0.28, 0.3, 1.7}, White: Normal{0.05, 0.07, 0, 0.3}, Uneven: Normal{0.2, 0.15, 0, 0.7}, Colours: Normal{0.3, 0.6, 0, 3},
 			Vessels: Normal{0, 0.7, 0, 3}, Lacunae: Normal{0.6, 0.25, 0, 1.2}, Scales: Normal{0, 1, 0, 5},
 		},
 	},
-	Atypical: 0.08,
-	Faint:    0.15,
+	Atypical: 0.06,
+	Faint:    0.08,
 }
 
 var skinGenerator = generator{
@@ -240,13 +240,13 @@ func (s *skin) structures(l SkinLesion, b body, share, melanin float64) {
 		}
 	}
 	for range number(l.Cysts) {
-		s.white.deepen(spot(0.85, 0.008, 0.017), 0.5, Uniform{0.3, 0.75}.draw(rng))
+		s.white.deepen(spot(0.85, 0.01, 0.021), 0.5, Uniform{0.3, 0.75}.draw(rng))
 	}
 	for range number(l.Plugs) {
 		s.melanin.deepen(spot(0.85, 0.011, 0.024), 0.3, Uniform{0.5, 1.1}.draw(rng))
 	}
 	for range number(l.Scales) {
-		scale := spot(0.9, 0.012, 0.035)
+		scale := spot(0.9, 0.014, 0.038)
 		scale.shape = newOutline(rng, Outline{Lobulation: 0.2, Angles: 0.15})
 		s.white.deepen(scale, 0.35, Uniform{0.25, 0.7}.draw(rng))
 	}

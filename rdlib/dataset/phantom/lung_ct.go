@@ -202,7 +202,7 @@ func newChest(l LungCT, size int, rng *rand.Rand) *chest {
 	c.fill(func(x, y float64) float64 {
 		u, v := c.from(x, y)
 		// A body is a flattened superellipse, hollow in front and behind.
-		r := math.Pow(math.Pow(math.Abs(u), 2.5)+math.Pow(math.Abs(v), 2.5), 1/2.5)
+		r := math.Pow(u*u*math.Sqrt(math.Abs(u))+v*v*math.Sqrt(math.Abs(v)), 1/2.5)
 		hollow := math.Exp(-u * u / 0.04)
 		r += hollow*(0.05+0.03*smooth(v)) + 0.02*wobble.at(2*u+3, 2*v)
 		if r > 1+skin {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"image"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -44,17 +46,45 @@ func generate(t *testing.T, write func(string, Options) error, o Options) string
 	return dir
 }
 
-var kinds = map[string]struct {
+// coloured are the kinds whose images have three channels.
+var coloured = map[string]bool{"isic2018": true, "skin corpus": true}
+
+// writable is a generator and what writes its folder.
+type writable struct {
 	write     func(string, Options) error
 	generator generator
-}{
-	"breast":    {BreastUltrasound, breastGenerator},
-	"pretrain":  {UltrasoundPretrain, pretrainGenerator},
-	"covid_ct":  {Kinds()[1].Write, lungCTGenerator},
-	"btc":       {Kinds()[2].Write, brainGenerator},
-	"isic2018":  {Kinds()[3].Write, skinGenerator},
-	"chestxray": {Kinds()[4].Write, chestGenerator},
-	"ct corpus": {Corpora()[1].Write, fields[0].generator()},
+}
+
+// kinds are all that can be written: the downstream phantoms by their data set, the corpora by their modality.
+var kinds = func() map[string]writable {
+	all := map[string]writable{"ultrasound corpus": {UltrasoundPretrain, pretrainGenerator}}
+	for _, k := range Kinds() {
+		all[k.Name] = writable{k.Write, k.generator}
+	}
+	for i, f := range fields {
+		all[f.name+" corpus"] = writable{Corpora()[i+1].Write, f.generator()}
+	}
+	return all
+}()
+
+// The classes are named as the folders of the published sets are.
+func TestClassesAsPublished(t *testing.T) {
+	want := map[string][]string{
+		"busi":      {"benign", "malignant", "normal"},
+		"covid_ct":  {"CT_COVID", "CT_NonCOVID"},
+		"btc":       {"glioma_tumor", "meningioma_tumor", "no_tumor", "pituitary_tumor"},
+		"isic2018":  {"AKIEC", "BCC", "BKL", "DF", "MEL", "NV", "VASC"},
+		"chestxray": {"COVID19", "NORMAL", "PNEUMONIA", "TURBERCULOSIS"},
+	}
+	for _, k := range Kinds() {
+		if !slices.Equal(k.Classes(), want[k.Name]) {
+			t.Errorf("%s: %v", k.Name, k.Classes())
+		}
+		delete(want, k.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
 }
 
 func TestFolderIsMarkedAndOpens(t *testing.T) {
@@ -86,7 +116,7 @@ func TestFolderIsMarkedAndOpens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, grey := img.(*image.Gray); grey == (name == "isic2018") || img.Bounds().Size() != image.Pt(40, 40) {
+			if _, grey := img.(*image.Gray); grey == coloured[name] || img.Bounds().Size() != image.Pt(40, 40) {
 				t.Errorf("%T of %v", img, img.Bounds())
 			}
 			if _, err := dataset.ContactSheet(d, 2, 32); err != nil {
@@ -209,13 +239,18 @@ func TestCountsAndFolders(t *testing.T) {
 }
 
 func TestOptionsRefused(t *testing.T) {
-	for _, o := range []Options{{PerClass: -1}, {Size: 8}, {Size: 5000}, {Counts: []int{1, 2}}, {Counts: []int{1, 2, 0}}} {
-		dir := filepath.Join(t.TempDir(), "x")
-		if err := BreastUltrasound(dir, o); err == nil {
-			t.Errorf("%+v was taken", o)
-		}
-		if _, err := os.Stat(dir); err == nil {
-			t.Errorf("%+v left a folder", o)
+	for name, kind := range kinds {
+		classes := len(kind.generator.classes)
+		zero := slices.Repeat([]int{1}, classes)
+		zero[classes-1] = 0
+		for _, o := range []Options{{PerClass: -1}, {Size: 8}, {Size: 5000}, {Counts: make([]int, classes+1)}, {Counts: zero}} {
+			dir := filepath.Join(t.TempDir(), "x")
+			if err := kind.write(dir, o); err == nil {
+				t.Errorf("%s: %+v was taken", name, o)
+			}
+			if _, err := os.Stat(dir); err == nil {
+				t.Errorf("%s: %+v left a folder", name, o)
+			}
 		}
 	}
 }
@@ -265,15 +300,16 @@ func TestLesionsAreDark(t *testing.T) {
 	}
 }
 
-// BenchmarkImage draws one image on one goroutine.
+// BenchmarkImage draws one image of each kind on one goroutine.
 func BenchmarkImage(b *testing.B) {
-	for name, size := range map[string]int{"64": 64, "96": 96} {
-		b.Run(name, func(b *testing.B) {
-			o := Options{Size: size, Seed: 1}
-			for i := 0; b.Loop(); i++ {
-				breastGenerator.image(o, i%3, i)
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
-		})
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		for _, size := range []int{64, 96} {
+			b.Run(fmt.Sprintf("%s/%d", strings.ReplaceAll(name, " ", "_"), size), func(b *testing.B) {
+				g, o := kinds[name].generator, Options{Size: size, Seed: 1}
+				for i := 0; b.Loop(); i++ {
+					g.image(o, i%len(g.classes), i)
+				}
+			})
+		}
 	}
 }
