@@ -32,6 +32,11 @@ func TestCorporaHaveCaptions(t *testing.T) {
 			if len(captions) != len(d.Items) || d.Phantom == nil {
 				t.Errorf("%d captions of %d images, marked %v", len(captions), len(d.Items), d.Phantom != nil)
 			}
+			for path, text := range captions {
+				if !strings.HasSuffix(text, c.Article) || strings.Contains(text, "  ") {
+					t.Errorf("%s: %q", path, text)
+				}
+			}
 			for _, item := range d.Items {
 				if class := d.Classes[item.Label]; c.Name != "ultrasound" && class != "none" {
 					shape, texture, _ := strings.Cut(class, "_")

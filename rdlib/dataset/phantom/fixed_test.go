@@ -22,7 +22,7 @@ var fixed = map[string]struct {
 	"isic2018":          {2, "382a81368e063dde"},
 	"mri corpus":        {1, "75b804a3b3358294"},
 	"skin corpus":       {1, "122ca8ddd4f57a72"},
-	"ultrasound corpus": {1, "c705017b629f9da2"},
+	"ultrasound corpus": {2, "c705017b629f9da2"},
 	"xray corpus":       {1, "c793e5811bd42d9d"},
 }
 

@@ -1,14 +1,14 @@
 package phantom
 
 import (
+	"fmt"
 	"image"
 	"math"
 	"math/rand/v2"
-	"strings"
 )
 
-// PretrainVersion changes whenever the same options give other images.
-const PretrainVersion = 1
+// PretrainVersion changes whenever the same options give other images or captions.
+const PretrainVersion = 2
 
 // Pretrain holds everything that decides how UltrasoundPretrain's images look.
 type Pretrain struct {
@@ -50,13 +50,46 @@ var pretrainGenerator = generator{
 	name: "ultrasound shapes for pre-training", version: PretrainVersion, classes: pretrainClasses, parameters: DefaultPretrain,
 	stream: 0x9e3779b97f4a7c15,
 	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		words := strings.ReplaceAll(pretrainClasses[class], "_", " ")
-		return DefaultPretrain.draw(class, size, rng), words + " in an ultrasound-like image"
+		img, caption := DefaultPretrain.draw(class, size, rng)
+		return img, caption + " an ultrasound-like image"
 	},
 }
 
-// draw makes one image of a class.
-func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
+// pretrainNames are the classes in captions.
+var pretrainNames = map[string]string{
+	"angular": "angular shape", "band_shadow": "band of shadow", "bright_nodule": "disc", "calcifications": "cluster of specks",
+	"cyst_with_rim": "disc with a rim", "lobulated": "lobed shape", "oval_tall": "tall oval", "oval_wide": "wide oval", "pair": "pair of discs",
+	"ring": "ring", "spiculated": "star", "tube_horizontal": "horizontal tube", "tube_vertical": "vertical tube",
+}
+
+// describe says in words what was drawn, in those of the other corpora.
+func (p Pretrain) describe(class string, m mass, width float64) string {
+	half := func(v float64, between Uniform, low, high string) string {
+		if v < (between.Low+between.High)/2 {
+			return low
+		}
+		return high
+	}
+	light := "dark"
+	if class == "bright_nodule" || class == "calcifications" || class == "ring" {
+		light = "bright"
+	}
+	text := fmt.Sprintf("a %s %s %s", half(width, p.HalfWidth, "small", "large"), light, pretrainNames[class])
+	switch class {
+	case "none":
+		return "nothing but"
+	case "band_shadow", "calcifications":
+	default:
+		text += fmt.Sprintf(" with a %s border and %s texture", half(m.edge, p.Edge, "sharp", "soft"), half(m.heterogeneity, pretrainHeterogeneity, "even", "coarse"))
+	}
+	return text + " in the " + region(m.x, m.y) + " of"
+}
+
+// pretrainHeterogeneity is the variation inside a shape, dB.
+var pretrainHeterogeneity = Uniform{0.5, 4}
+
+// draw makes one image of a class and the beginning of its caption.
+func (p Pretrain) draw(class, size int, rng *rand.Rand) (*image.Gray, string) {
 	s := newScene(size, p.Tissue, rng)
 	width := p.HalfWidth.draw(rng)
 	m := mass{
@@ -64,15 +97,19 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 			x: Uniform{0.25, 0.75}.draw(rng), y: p.Depth.draw(rng), halfWidth: width, halfHeight: width * Uniform{0.8, 1.2}.draw(rng),
 			tilt: 0.3 * rng.NormFloat64(), shape: &ellipse,
 		},
-		edge: p.Edge.draw(rng), heterogeneity: Uniform{0.5, 4}.draw(rng), posterior: p.Posterior.draw(rng),
+		edge: p.Edge.draw(rng), heterogeneity: pretrainHeterogeneity.draw(rng), posterior: p.Posterior.draw(rng),
 	}
 	contrast := p.Contrast.draw(rng)
-	switch pretrainClasses[class] {
+	name := pretrainClasses[class]
+	scan := func() (*image.Gray, string) {
+		return p.Scanner.scan(s.v, size, rng), p.describe(name, m, width)
+	}
+	switch name {
 	case "angular":
 		m.shape = newOutline(rng, Outline{Lobulation: 0.08, Angles: 0.25})
 	case "band_shadow":
 		s.shadow(m.x, Uniform{0.05, 0.3}.draw(rng), 0.6*width, -contrast)
-		return p.Scanner.scan(s.v, size, rng)
+		return scan()
 	case "bright_nodule":
 		contrast = -0.7 * contrast
 	case "calcifications":
@@ -80,14 +117,14 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 			angle, r := 2*math.Pi*rng.Float64(), math.Sqrt(rng.Float64())
 			s.speck(m.x+r*width*math.Cos(angle), m.y+r*width*math.Sin(angle), contrast)
 		}
-		return p.Scanner.scan(s.v, size, rng)
+		return scan()
 	case "cyst_with_rim":
 		contrast += 8
 		m.rim, m.heterogeneity = Uniform{8, 14}.draw(rng), 0
 	case "lobulated":
 		m.shape = newOutline(rng, Outline{Lobulation: 0.3})
 	case "none":
-		return p.Scanner.scan(s.v, size, rng)
+		return scan()
 	case "oval_tall":
 		m.halfWidth, m.halfHeight = 0.75*width, 1.25*width
 		m.tilt /= 2
@@ -105,7 +142,7 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 		m.level = s.around(m.body)
 		m.rim = contrast
 		s.add(m)
-		return p.Scanner.scan(s.v, size, rng)
+		return scan()
 	case "spiculated":
 		m.halfWidth, m.halfHeight = 0.8*m.halfWidth, 0.8*m.halfHeight
 		m.shape = newOutline(rng, Outline{Lobulation: 0.06, Spicules: 6 + rng.IntN(7), Ray: Uniform{0.4, 0.8}.draw(rng)})
@@ -116,5 +153,5 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) *image.Gray {
 	}
 	m.level = s.around(m.body) - contrast
 	s.add(m)
-	return p.Scanner.scan(s.v, size, rng)
+	return scan()
 }
