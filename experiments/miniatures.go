@@ -28,8 +28,8 @@ func Miniatures(p Profile) []Miniature {
 			Network: model.Config{Width: 0.25, Blocks: []int{1, 1, 1, 1}},
 		}},
 		{"mini-raddensenet", "RadDenseNet: supervised pre-training", rdlib.PretrainOptions{
-			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(450),
-			Network: model.Config{Width: 0.5, Blocks: []int{2, 4, 6, 4}}, Augment: &dataset.Augmentation{Flip: true, Brightness: 0.2, Contrast: 0.2},
+			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(1000),
+			Network: model.Config{Width: 0.25, Blocks: []int{2, 4, 6, 4}}, Augment: &dataset.Augmentation{Flip: true, Brightness: 0.2, Contrast: 0.2},
 		}},
 		{"mini-lvm-med", "LVM-Med: self-supervised pre-training of a vision transformer", rdlib.PretrainOptions{
 			Objective: rdlib.SelfSupervised, Architecture: "vit", Steps: share(350),
