@@ -72,7 +72,7 @@ func MakeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, work
 	var teachers []string
 	for _, m := range Miniatures(p) {
 		o := m.pretrained
-		o.Data, o.Name, o.Size, o.Batch, o.Seed, o.Colour = corpora, m.Name, p.Size, 64, pretrainSeed, "rgb"
+		o.Data, o.Name, o.Size, o.Batch, o.Seed, o.Colour, o.Replace = corpora, m.Name, p.Size, 64, pretrainSeed, "rgb", true
 		o.Optimizer = rdlib.DefaultPretraining()
 		o.Optimizer.LearningRate = 3e-3
 		path := filepath.Join(work, m.Name+".onnx")

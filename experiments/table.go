@@ -226,6 +226,9 @@ func teachersText(spec *Spec, records map[Cell]*record.Record) string {
 		if t.Phantom {
 			pre = ", pre-trained on phantoms"
 		}
+		if t.SawData {
+			pre += ", which has seen these images in pre-training: what its students reach says nothing about new ones"
+		}
 		if cell.Teacher != "" && cell.Teacher != t.Name {
 			called = cell.Teacher + ": "
 		}

@@ -4,8 +4,21 @@ import (
 	"slices"
 	"testing"
 
+	"rd/rdlib/foundation"
 	"rd/rdlib/record"
 )
+
+func TestSeenDataAreKnown(t *testing.T) {
+	info := &foundation.Info{SideCar: &foundation.SideCar{Pretraining: &foundation.Pretraining{Seen: []string{"isic2018", "BTC"}}}}
+	for data, want := range map[string]bool{"btc": true, "isic2018-part": true, "isic2018": true, "busi": false, "btcx": false} {
+		if hasSeen(info, data) != want {
+			t.Errorf("%s seen: %v", data, !want)
+		}
+	}
+	if hasSeen(nil, "btc") || hasSeen(&foundation.Info{}, "btc") {
+		t.Error("a teacher without a side-car has seen something")
+	}
+}
 
 func TestSetsOfTheSameClassesShareAHead(t *testing.T) {
 	c := &corpus{}

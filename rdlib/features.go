@@ -249,6 +249,19 @@ func (s *Session) computeFeatures(ctx context.Context, d *dataset.Dataset, reque
 	return caches, err
 }
 
+// hasSeen is whether a teacher's side-car says that it was pre-trained on the data set of this name, or on one that this
+// is a part of: isic2018-part is of isic2018.
+func hasSeen(info *foundation.Info, data string) bool {
+	if info == nil || info.SideCar == nil || info.SideCar.Pretraining == nil {
+		return false
+	}
+	data = strings.ToLower(data)
+	return slices.ContainsFunc(info.SideCar.Pretraining.Seen, func(seen string) bool {
+		seen = strings.ToLower(seen)
+		return seen == data || strings.HasPrefix(data, seen+"-") || strings.HasPrefix(seen, data+"-")
+	})
+}
+
 // cachedOutputs are the features kept: the feature map, where the teacher has one, the pooled feature, and, where they are
 // asked for, the maps of all stages.
 func cachedOutputs(info *foundation.Info, stages bool) []string {

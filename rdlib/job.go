@@ -170,6 +170,10 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 		}
 	}
 	j.Config = j.config()
+	if name := j.Config.Dataset.Name; hasSeen(j.teacher, name) && !s.warned[j.teacher.Identity+name] {
+		s.warned[j.teacher.Identity+name] = true
+		fmt.Fprintf(s.Log, "warning: %s has seen %s in pre-training: what its students reach there says nothing about new images\n", j.teacher.Name, name)
+	}
 	j.Key, err = j.Config.Key()
 	return j, err
 }
@@ -340,7 +344,7 @@ func (j *Job) result(t *train.Trained) record.Result {
 	if j.teacher != nil {
 		r.Teacher = &record.Teacher{Name: j.teacher.Name, SHA256: j.teacher.SHA256, Shapes: map[string][]int{}}
 		if side := j.teacher.SideCar; side != nil && side.Pretraining != nil {
-			r.Teacher.Phantom = side.Pretraining.Phantom
+			r.Teacher.Phantom, r.Teacher.SawData = side.Pretraining.Phantom, hasSeen(j.teacher, j.Config.Dataset.Name)
 		}
 		for _, o := range j.teacher.Outputs {
 			r.Teacher.Shapes[o.Name] = o.Shape

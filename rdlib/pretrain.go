@@ -54,6 +54,7 @@ type PretrainOptions struct {
 	Augment       *dataset.Augmentation // nil: the preset that suits the objective
 	Seed          uint64
 	Optimizer     record.Optimizer // the zero value is DefaultPretraining's
+	Replace       bool             // a model of another run at the same place is replaced; else it is an error
 	Command       string
 }
 
@@ -89,8 +90,12 @@ func (o PretrainOptions) resolve() (PretrainOptions, error) {
 		return o, usagef("no data to pre-train on")
 	case !slices.Contains(Objectives, o.Objective):
 		return o, usagef("unknown objective %q: there are %s", o.Objective, strings.Join(Objectives, ", "))
-	case (o.Epochs == 0) == (o.Steps == 0) || o.Epochs < 0 || o.Steps < 0:
-		return o, usagef("give epochs or steps, one of them, above 0")
+	case o.Epochs == 0 && o.Steps == 0:
+		return o, usagef("how long is it to train? Give epochs or steps")
+	case o.Epochs != 0 && o.Steps != 0:
+		return o, usagef("give epochs or steps, not both")
+	case o.Epochs < 0 || o.Steps < 0:
+		return o, usagef("%d epochs, %d steps: at least 1 is needed", o.Epochs, o.Steps)
 	case o.Batch < 2:
 		return o, usagef("batch %d: at least 2 images are needed", o.Batch)
 	case o.Size < 8 || o.Size > 4096:
@@ -130,6 +135,9 @@ func (s *Session) Pretrain(ctx context.Context, o PretrainOptions, path string) 
 	if _, err := newNetwork(o.Architecture, o.network(2), o.Size); err != nil {
 		return nil, err
 	}
+	if filepath.Ext(path) != ".onnx" {
+		return nil, usagef("%s: the teacher's file must end in .onnx", path)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("teacher's folder: %w", err)
 	}
@@ -137,9 +145,11 @@ func (s *Session) Pretrain(ctx context.Context, o PretrainOptions, path string) 
 	if err != nil {
 		return nil, err
 	}
-	if done := p.done(path); done != nil {
-		fmt.Fprintf(s.Log, "%s is done already\n", path)
-		return done, nil
+	if done, err := p.done(path); err != nil || done != nil {
+		if done != nil {
+			fmt.Fprintf(s.Log, "%s is done already\n", path)
+		}
+		return done, err
 	}
 	return p.run(ctx, path)
 }
@@ -257,20 +267,26 @@ func (p *pretraining) labels() bool {
 	return p.options.Objective == Supervised || p.options.Objective == Both
 }
 
-// done returns the record of a finished run with the same key whose model is still there; nil when there is none.
-func (p *pretraining) done(path string) *record.Record {
+// done returns the record of a finished run with the same key whose model is still there; nil when there is none. A model of
+// another run is an error, unless it may be replaced.
+func (p *pretraining) done(path string) (*record.Record, error) {
 	r, err := record.Read(PretrainRecord(path))
-	if err != nil || r.Result.Key != p.key {
-		return nil
+	switch {
+	case !exists(path):
+		return nil, nil
+	case err == nil && r.Result.Key == p.key:
+		car, err := foundation.ReadSideCar(path)
+		if err != nil || car == nil {
+			return nil, nil
+		}
+		if sum, err := fileSHA256(path); err != nil || sum != car.SHA256 {
+			return nil, nil
+		}
+		return r, nil
+	case p.options.Replace, errors.Is(err, record.ErrDamaged):
+		return nil, nil
 	}
-	car, err := foundation.ReadSideCar(path)
-	if err != nil || car == nil {
-		return nil
-	}
-	if sum, err := fileSHA256(path); err != nil || sum != car.SHA256 {
-		return nil
-	}
-	return r
+	return nil, usagef("%s is there already, made with other settings or data: choose another --out, or remove it", path)
 }
 
 func (p *pretraining) run(ctx context.Context, path string) (*record.Record, error) {

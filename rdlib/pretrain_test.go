@@ -94,6 +94,10 @@ func TestPretrainWritesABlackBox(t *testing.T) {
 			if err != nil || again.Run.Started != r.Run.Started {
 				t.Errorf("a finished run is run again: %v", err)
 			}
+			o.Steps = 3
+			if _, err := pretrainIn(t, t.Context(), o, path); ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), "is there already") {
+				t.Errorf("another run takes the model's place: %v", err)
+			}
 		})
 	}
 }
@@ -182,6 +186,9 @@ func TestPretrainRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := pretrainIn(t, t.Context(), good, filepath.Join(t.TempDir(), "teacher")); ExitCode(err) != ExitUsage {
+		t.Errorf("a teacher that is no .onnx: %v", err)
+	}
 	for name, change := range map[string]func(o *PretrainOptions){
 		"no captions": func(o *PretrainOptions) { o.Objective = Captions },
 		"missing caption": func(o *PretrainOptions) {
@@ -228,6 +235,9 @@ func TestProbeComparesWithRandomWeights(t *testing.T) {
 	again, err := s.Probe(t.Context(), ProbeOptions{Data: data, Teacher: path, Seeds: 2})
 	if err != nil || fmt.Sprint(again.Seeds[1].Teacher) != fmt.Sprint(p.Seeds[1].Teacher) || *again.Seeds[1].Random != *p.Seeds[1].Random {
 		t.Errorf("the same probe differs: %+v, %v", again, err)
+	}
+	if _, err := s.Probe(t.Context(), ProbeOptions{Data: data, Teacher: path, Seeds: 1, Architecture: "resnet18"}); ExitCode(err) != ExitUsage {
+		t.Errorf("random weights of another network: %v", err)
 	}
 	if _, err := s.Probe(t.Context(), ProbeOptions{Data: data, Teacher: path}); ExitCode(err) != ExitUsage {
 		t.Errorf("no seeds: %v", err)

@@ -53,12 +53,11 @@ func (s *Session) Probe(ctx context.Context, o ProbeOptions) (*record.Probe, err
 			return nil, err
 		}
 	}
-	if car := info.SideCar; car != nil && car.Pretraining != nil {
-		for _, seen := range car.Pretraining.Seen {
-			if seen == folderName(o.Data) {
-				fmt.Fprintf(s.Log, "warning: the teacher has seen %s in pre-training: the probe says nothing about new images\n", seen)
-			}
-		}
+	if o.Architecture == "" {
+		fmt.Fprintf(s.Log, "%s has no record of its pre-training, so its network is not known: give --arch, and --width, to compare with random weights\n", info.Name)
+	}
+	if hasSeen(&info, folderName(o.Data)) {
+		fmt.Fprintf(s.Log, "warning: %s has seen %s in pre-training: the probe says nothing about new images\n", info.Name, folderName(o.Data))
 	}
 	p := &record.Probe{
 		Version: record.Version, Dataset: folderName(o.Data), Teacher: info.Name, SHA256: info.SHA256, Random: o.Architecture,
@@ -151,6 +150,9 @@ func (s *Session) randomFeatures(ctx context.Context, o ProbeOptions, info found
 		return nil, fmt.Errorf("probe: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	if width := pooledWidth(info); network.FeatureDim() != width {
+		return nil, usagef("%s gives %d features and %s %d: they are not the same network; give the --arch and --width it has", o.Architecture, network.FeatureDim(), info.Name, width)
+	}
 	path := filepath.Join(dir, "random.onnx")
 	car, err := exportTeacher(path, network, network.Init(seed), info.Preprocess, "random weights")
 	if err != nil {
@@ -224,4 +226,12 @@ func countTrue(all []bool) int {
 		}
 	}
 	return n
+}
+
+// pooledWidth is how many features a teacher's pooled output has.
+func pooledWidth(info foundation.Info) int {
+	if o, err := info.Output(foundation.Pooled); err == nil {
+		return o.Elements()
+	}
+	return 0
 }

@@ -43,6 +43,7 @@ type Session struct {
 	stores     map[storeKey]*dataset.Store
 	infos      map[teacherKey]foundation.Info
 	caches     map[string]*foundation.Cache
+	warned     map[string]bool // teachers and data sets a user was warned of
 }
 
 type dataKey struct {
@@ -81,7 +82,7 @@ func OpenSession(o SessionOptions) (*Session, error) {
 	return &Session{
 		Backend: b, Log: o.Log, threads: o.Threads, cache: cache, largeCache: LargeCache, confirm: o.Confirm, told: map[string]bool{},
 		data: map[dataKey]*dataset.Dataset{}, stores: map[storeKey]*dataset.Store{},
-		infos: map[teacherKey]foundation.Info{}, caches: map[string]*foundation.Cache{},
+		infos: map[teacherKey]foundation.Info{}, caches: map[string]*foundation.Cache{}, warned: map[string]bool{},
 	}, nil
 }
 

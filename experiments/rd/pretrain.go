@@ -76,7 +76,7 @@ stopped, be it over many nights.`,
 	f.StringVar(&pool, "pool", string(model.PoolToken), "of a vision transformer: pooled feature, token or mean")
 	f.IntVar(&o.Size, "size", 64, "height and width of the images")
 	f.StringVar(&o.Colour, "colour", "auto", "auto (grey where the target, or else every set, is grey), grey or rgb")
-	f.IntVar(&o.Epochs, "epochs", 0, "epochs to train")
+	f.IntVar(&o.Epochs, "epochs", 0, "epochs to train (this or --steps is required)")
 	f.IntVar(&o.Steps, "steps", 0, "optimizer steps to train, instead of --epochs")
 	f.IntVar(&o.Batch, "batch", 64, "images a step; each is seen twice where views are learnt")
 	f.Float64Var(&o.Optimizer.LearningRate, "lr", o.Optimizer.LearningRate, "AdamW's learning rate")

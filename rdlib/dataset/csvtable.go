@@ -100,7 +100,7 @@ func (t *table) columns(needed, optional []string) error {
 	case len(missing) > 0:
 		return badDataset("%s has no column %s in its header: %s", t.file, strings.Join(missing, ", "), known)
 	case len(unknown) > 0:
-		return badDataset("%s has the unknown column %s: %s", t.file, strings.Join(unknown, ", "), known)
+		return badDataset("%s has the unknown column %s: %s; rename or remove it", t.file, strings.Join(unknown, ", "), known)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ var remedies = map[error]string{
 	ErrEmpty:       "copy or download it again, or delete it",
 	ErrTruncated:   "copy or download it again, or delete it",
 	ErrDamaged:     "copy or download it again, or delete it",
-	ErrNotImage:    "delete it, or keep it elsewhere",
+	ErrNotImage:    "leave it out, or keep it elsewhere",
 	ErrTooLarge:    "scale it down, or raise the limit if you trust it",
 	ErrUnsupported: "convert it to PNG",
 }

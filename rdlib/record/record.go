@@ -121,8 +121,9 @@ type Counts struct {
 type Teacher struct {
 	Name    string           `json:"name"`
 	SHA256  string           `json:"sha256"`
-	Phantom bool             `json:"phantom"` // pre-trained on synthetic images
-	Shapes  map[string][]int `json:"shapes"`  // output → [C,h,w] or [D]
+	Phantom bool             `json:"phantom"`            // pre-trained on synthetic images
+	SawData bool             `json:"saw_data,omitempty"` // pre-trained on this data set, as far as its side-car says
+	Shapes  map[string][]int `json:"shapes"`             // output → [C,h,w] or [D]
 }
 
 // Epoch is one point of the training curves.
