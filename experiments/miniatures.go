@@ -9,6 +9,7 @@ import (
 	"rd/rdlib/dataset"
 	"rd/rdlib/dataset/phantom"
 	"rd/rdlib/model"
+	"rd/rdlib/record"
 )
 
 // Miniature is a small stand-in for one of the paper's three foundation models: the same family of network and the same
@@ -84,12 +85,21 @@ func MakeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, work
 	return teachers, nil
 }
 
-// ProbeMiniatures makes the miniatures and probes each on the five phantoms against random weights; records and table lie
-// under out.
+// ProbeMiniatures makes the miniatures and probes each on the five phantoms against random weights. Under out lie the
+// miniatures' own records (teachers/), the probes' records and their table.
 func ProbeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, seeds int, work, out, command string) error {
 	teachers, err := MakeMiniatures(ctx, session, p, work)
 	if err != nil {
 		return err
+	}
+	for _, teacher := range teachers {
+		r, err := record.Read(rdlib.PretrainRecord(teacher))
+		if err != nil {
+			return err
+		}
+		if err := r.Write(filepath.Join(out, "teachers", teacherName(teacher)+".json")); err != nil {
+			return err
+		}
 	}
 	for _, kind := range phantom.Kinds() {
 		data, err := phantomData(session, p, kind.Name, work)
