@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-gota/gota/dataframe"
@@ -31,8 +32,8 @@ type Row struct {
 	GainHalf   float64 `dataframe:"gain_half_width"`   // half width of its 95 % t-interval; NaN below two pairs
 	Steps      int     `dataframe:"steps"`
 	// Of the test images whose pixels are in no other part, where some are: how many, and the last epoch's accuracy and
-	// gain on them; 0 and NaN elsewhere.
-	CleanImages   int     `dataframe:"clean_test_images"`
+	// gain on them; empty and NaN elsewhere.
+	CleanImages   string  `dataframe:"clean_test_images"` // "153–154" where splits differ
 	Clean         float64 `dataframe:"clean_last_mean"`
 	CleanSD       float64 `dataframe:"clean_last_sd"`
 	CleanGain     float64 `dataframe:"clean_gain_over_scratch"`
@@ -64,6 +65,7 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 		for _, v := range spec.Variants() {
 			row := Row{Student: student, Method: v.Method, Teacher: v.Teacher}
 			var last, best, gain, clean, cleanGain []float64
+			var cleanImages []int
 			for seed := range uint64(spec.Seeds) {
 				r := records[Cell{student, v.Method, seed + 1, v.Teacher}]
 				if r == nil {
@@ -75,8 +77,9 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 				best = append(best, 100*r.Result.Best.TestAccuracy)
 				accuracy := math.NaN()
 				if marked {
-					accuracy, row.CleanImages = cleanAccuracy(r)
-					clean = append(clean, accuracy)
+					var images int
+					accuracy, images = cleanAccuracy(r)
+					clean, cleanImages = append(clean, accuracy), append(cleanImages, images)
 				}
 				if base := records[Cell{student, "scratch", seed + 1, ""}]; base != nil && v.Method != "scratch" {
 					gain = append(gain, 100*(r.Result.Last.TestAccuracy-base.Result.Last.TestAccuracy))
@@ -88,6 +91,9 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 			}
 			row.Last, row.LastSD = stat.MeanStdDev(last, nil)
 			row.Best, row.BestSD = stat.MeanStdDev(best, nil)
+			if len(cleanImages) > 0 {
+				row.CleanImages = span(slices.Min(cleanImages), slices.Max(cleanImages))
+			}
 			row.Clean, row.CleanSD = stat.MeanStdDev(clean, nil)
 			row.CleanGain, row.CleanGainHalf = rdstat.MeanInterval(cleanGain)
 			row.Gain, row.GainHalf = rdstat.MeanInterval(gain)
@@ -134,13 +140,21 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 		fmt.Fprintln(&b, "|---|---|---|---|---|")
 		for _, r := range rows {
 			if r.Seeds > 0 {
-				fmt.Fprintf(&b, "| %s | %s | %d | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.CleanImages, plusMinus(r.Clean, r.CleanSD), difference(r.CleanGain, r.CleanGainHalf))
+				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.CleanImages, plusMinus(r.Clean, r.CleanSD), difference(r.CleanGain, r.CleanGainHalf))
 			}
 		}
 	}
 	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with its 95 %% t-interval; an interval that holds 0 is within noise.\n")
 	b.WriteString(provenance(spec, records))
 	return b.String()
+}
+
+// span is one number, or the two ends of a range.
+func span(low, high int) string {
+	if low == high {
+		return strconv.Itoa(low)
+	}
+	return fmt.Sprintf("%d–%d", low, high)
 }
 
 func plusMinus(mean, sd float64) string {

@@ -140,7 +140,7 @@ func TestLeaksAreShownApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := Rows(spec, records)
-	if rd := rows[1]; rd.Last != 90 || rd.CleanImages != 4 || rd.Clean != 75 || math.Abs(rd.Gain-10) > 1e-9 || math.Abs(rd.CleanGain-25) > 1e-9 {
+	if rd := rows[1]; rd.Last != 90 || rd.CleanImages != "4" || rd.Clean != 75 || math.Abs(rd.Gain-10) > 1e-9 || math.Abs(rd.CleanGain-25) > 1e-9 {
 		t.Errorf("%+v", rd)
 	}
 	if err := Render(spec); err != nil {
