@@ -7,7 +7,7 @@ import (
 )
 
 // DermoscopyVersion changes whenever the same options give other images.
-const DermoscopyVersion = 2
+const DermoscopyVersion = 3
 
 // SkinLesion says how one class's lesions are distributed. Amounts of pigment are absorbances: 1 dims the light it absorbs
 // most to about a third. The classes overlap in every feature.
@@ -64,7 +64,7 @@ var dermoscopyClasses = []string{"AKIEC", "BCC", "BKL", "DF", "MEL", "NV", "VASC
 
 // DefaultDermoscopy is fixed.
 var DefaultDermoscopy = Dermoscopy{
-	Lamp: Uniform{0.82, 1.02}, Cast: Normal{0, 0.035, -0.1, 0.1}, Tan: Uniform{0.02, 0.24}, Flush: Uniform{0.08, 0.32},
+	Lamp: Uniform{0.82, 1.02}, Cast: Normal{0, 0.025, -0.08, 0.08}, Tan: Uniform{0.02, 0.2}, Flush: Uniform{0.08, 0.26},
 	Mottle: Uniform{0.02, 0.1}, Lines: Uniform{0.01, 0.05}, Hairs: Normal{0.5, 4, 0, 14}, Corners: 0.2, Bubbles: 0.15, Ruler: 0.1,
 	Noise: Uniform{0.006, 0.025}, Blur: Uniform{0.2, 0.5},
 	Lesions: []SkinLesion{
@@ -76,12 +76,12 @@ var DefaultDermoscopy = Dermoscopy{
 		{ // BCC: pink, see-through, branching vessels, blue-grey nests
 			HalfWidth: Normal{0.22, 0.05, 0.11, 0.35}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.35, 0.14, 0.1, 0.8},
 			Melanin: Normal{0.15, 0.12, 0, 0.5}, Deep: Normal{0.05, 0.08, 0, 0.3}, Blood: Normal{0.32, 0.14, 0.05, 0.7}, White: Normal{0.1, 0.08, 0, 0.35}, Uneven: Normal{0.5, 0.3, 0, 1.2}, Colours: Normal{0.7, 0.9, 0, 3},
-			Nests: Normal{5, 2.5, 0, 11}, Vessels: Normal{4.5, 2, 0, 9}, Cysts: Normal{1, 2, 0, 6}, Scales: Normal{1, 2, 0, 8}, Ulcer: 0.3,
+			Nests: Normal{6, 2.5, 1, 12}, Vessels: Normal{5, 2, 0, 9}, Cysts: Normal{1, 2, 0, 6}, Scales: Normal{1, 2, 0, 8}, Ulcer: 0.3,
 		},
 		{ // BKL: tan, sharp, as if stuck on, with cysts and plugs
 			HalfWidth: Normal{0.23, 0.07, 0.09, 0.38}, Aspect: Normal{1, 0.25, 0.5, 1.8}, Irregularity: Normal{0.35, 0.2, 0, 1}, Edge: Normal{0.12, 0.07, 0.04, 0.5},
 			Melanin: Normal{0.42, 0.16, 0.1, 0.9}, Deep: Normal{0.05, 0.07, 0, 0.3}, Blood: Normal{0.08, 0.08, 0, 0.35}, White: Normal{0.05, 0.06, 0, 0.3}, Uneven: Normal{0.35, 0.2, 0, 1}, Colours: Normal{0.3, 0.7, 0, 3},
-			Network: Normal{0.2, 0.2, 0, 0.7}, Globule: Normal{1, 2, 0, 8}, Cysts: Normal{12, 6, 0, 26}, Plugs: Normal{7, 5, 0, 18}, Scales: Normal{1, 2, 0, 8},
+			Network: Normal{0.2, 0.2, 0, 0.7}, Globule: Normal{1, 2, 0, 8}, Cysts: Normal{14, 6, 1, 28}, Plugs: Normal{8, 5, 0, 18}, Scales: Normal{1, 2, 0, 8},
 		},
 		{ // DF: a white scar in a faint brown ring
 			HalfWidth: Normal{0.2, 0.05, 0.1, 0.33}, Aspect: Normal{1, 0.15, 0.6, 1.5}, Irregularity: Normal{0.15, 0.12, 0, 0.7}, Edge: Normal{0.55, 0.15, 0.2, 0.95},
@@ -104,8 +104,8 @@ var DefaultDermoscopy = Dermoscopy{
 			Vessels: Normal{0, 0.7, 0, 3}, Lacunae: Normal{0.6, 0.25, 0, 1.2}, Scales: Normal{0, 1, 0, 5},
 		},
 	},
-	Atypical: 0.06,
-	Faint:    0.08,
+	Atypical: 0.04,
+	Faint:    0.05,
 }
 
 var skinGenerator = generator{

@@ -19,7 +19,7 @@ var fixed = map[string]struct {
 	"chestxray":         {2, "ba9f7fab41c40f1c"},
 	"covid_ct":          {2, "b385bbacb3526dd8"},
 	"ct corpus":         {1, "86db5696881e4d7a"},
-	"isic2018":          {2, "382a81368e063dde"},
+	"isic2018":          {3, "540942441591a60a"},
 	"mri corpus":        {1, "75b804a3b3358294"},
 	"skin corpus":       {1, "122ca8ddd4f57a72"},
 	"ultrasound corpus": {2, "c705017b629f9da2"},
