@@ -61,17 +61,7 @@ func CLIPResNet50(c Config) (*Network, error) {
 	b.Tap("relu3", x)
 	x = b.AvgPool("avgpool", x, 2, 2, 0)
 	b.Tap("stem", x)
-	for stage, units := range c.Blocks {
-		layer := fmt.Sprintf("layer%d", stage+1)
-		for unit := range units {
-			stride := 1
-			if stage > 0 && unit == 0 {
-				stride = 2
-			}
-			x = b.Scope(fmt.Sprintf("%s.%d", layer, unit)).clipBottleneck(x, 2*half<<stage, stride)
-		}
-		b.Stage(layer, x)
-	}
+	x = b.residualStages(x, c.Blocks, 2*half, (*Builder).clipBottleneck)
 	b.FeatureMap(x)
 	if b.err != nil { // the image is too small
 		return nil, b.err
@@ -101,7 +91,7 @@ func (b *Builder) clipBottleneck(x Value, width, stride int) Value {
 	if stride > 1 {
 		x = b.AvgPool("downsample.-1", x, stride, stride, 0)
 	}
-	return b.joinIdentity(x, y, 1)
+	return b.joinIdentity("relu3", x, y, 1)
 }
 
 // attentionPool appends CLIP's attention pool: the mean of the map's positions attends to itself and to them.

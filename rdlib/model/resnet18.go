@@ -18,22 +18,29 @@ func ResNet18(c Config) (*Network, error) {
 	x = b.ReLU("relu", x)
 	x = b.MaxPool("maxpool", x, 3, 2, 1)
 	b.Tap("maxpool", x)
-	for stage, units := range c.Blocks {
-		layer := fmt.Sprintf("layer%d", stage+1)
-		for block := range units {
-			stride := 1
-			if stage > 0 && block == 0 {
-				stride = 2
-			}
-			x = b.Scope(fmt.Sprintf("%s.%d", layer, block)).BasicBlock(x, base<<stage, stride)
-		}
-		b.Stage(layer, x)
-	}
+	x = b.residualStages(x, c.Blocks, base, (*Builder).BasicBlock)
 	b.FeatureMap(x)
 	x = b.GlobalAvgPool("avgpool", x)
 	b.Pooled(x)
 	b.Logits(b.Linear("fc", x, c.Classes))
 	return b.Network()
+}
+
+// residualStages appends stages layer1, layer2, … of so many blocks each, named LAYER.0, …; each stage doubles the width, and
+// all but the first halve the map.
+func (b *Builder) residualStages(x Value, blocks []int, width int, block func(b *Builder, x Value, width, stride int) Value) Value {
+	for stage, units := range blocks {
+		layer := fmt.Sprintf("layer%d", stage+1)
+		for unit := range units {
+			stride := 1
+			if stage > 0 && unit == 0 {
+				stride = 2
+			}
+			x = block(b.Scope(fmt.Sprintf("%s.%d", layer, unit)), x, width<<stage, stride)
+		}
+		b.Stage(layer, x)
+	}
+	return x
 }
 
 // BasicBlock appends ResNet's residual block of two 3×3 convolutions to the given number of channels; the identity
@@ -44,11 +51,16 @@ func (b *Builder) BasicBlock(x Value, out, stride int) Value {
 	y = b.BatchNorm("bn1", y)
 	y = b.ReLU("relu1", y)
 	y = b.Conv("conv2", y, Conv{Out: out, Kernel: 3, Padding: 1})
-	y = b.BatchNorm("bn2", y)
-	if stride != 1 || b.Channels(x) != out {
-		x = b.Conv("downsample.0", x, Conv{Out: out, Kernel: 1, Stride: stride})
+	return b.joinIdentity("relu2", x, b.BatchNorm("bn2", y), stride)
+}
+
+// joinIdentity appends max(x + y, 0); x becomes a 1×1 convolution with batch normalisation first where the stride or the
+// channels change.
+func (b *Builder) joinIdentity(relu string, x, y Value, stride int) Value {
+	if stride != 1 || b.Channels(x) != b.Channels(y) {
+		x = b.Conv("downsample.0", x, Conv{Out: b.Channels(y), Kernel: 1, Stride: stride})
 		x = b.BatchNorm("downsample.1", x)
 	}
 	y = b.Add("add", y, x)
-	return b.ReLU("relu2", y)
+	return b.ReLU(relu, y)
 }
