@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"rd/rdlib/dataset"
 	"rd/rdlib/record"
+	"rd/rdlib/train"
 )
 
 // corpus is what a foundation model is pre-trained on: the images of several data sets, one after the other, the classes
@@ -145,24 +147,16 @@ func (c *corpus) classes() int {
 
 // name joins the names of the sets.
 func (c *corpus) name() string {
-	name := ""
+	var names []string
 	for _, set := range c.sets {
-		if name != "" {
-			name += "+"
-		}
-		name += set.Name
+		names = append(names, set.Name)
 	}
-	return name
+	return strings.Join(names, "+")
 }
 
 // phantom is whether any image is synthetic.
 func (c *corpus) phantom() bool {
-	for _, set := range c.sets {
-		if set.Phantom {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.sets, func(set corpusSet) bool { return set.Phantom })
 }
 
 // hash names the images that are trained on and held out: the sets' manifests and what was picked of them.
@@ -185,14 +179,8 @@ func (c *corpus) correct(probabilities [][]float32) {
 	counts := make([]int, len(c.sets))
 	for i, image := range c.test.list {
 		set := c.sets[image.set]
-		row := probabilities[i][set.first : set.first+len(set.Classes)]
-		best := 0
-		for k := range row {
-			if row[k] > row[best] {
-				best = k
-			}
-		}
-		if set.first+best == image.label {
+		own := probabilities[i][set.first : set.first+len(set.Classes)]
+		if set.first+train.ArgMax(own) == image.label {
 			counts[image.set]++
 		}
 	}

@@ -87,8 +87,8 @@ func (s *Session) Probe(ctx context.Context, o ProbeOptions) (*record.Probe, err
 		p.Phantom, p.Classes = d.Phantom != nil, d.Classes
 		parts := partsOf(d, seed)
 		outcome := record.ProbeSeed{Seed: seed, Manifest: d.Hash(), Total: len(parts.test)}
-		if n := countTrue(parts.clean); n < len(parts.clean) {
-			outcome.Clean = n
+		if n := len(parts.leaks); n > 0 {
+			outcome.Clean = len(parts.test) - n
 		}
 		if outcome.Teacher, err = parts.probe(features, d); err != nil {
 			return nil, err
@@ -145,14 +145,14 @@ func (s *Session) randomFeatures(ctx context.Context, o ProbeOptions, info found
 	if err != nil {
 		return nil, &UsageError{err}
 	}
+	if width := pooledWidth(info); network.FeatureDim() != width {
+		return nil, usagef("%s gives %d features and %s %d: they are not the same network; give the --arch and --width it has", o.Architecture, network.FeatureDim(), info.Name, width)
+	}
 	dir, err := os.MkdirTemp("", "rd-probe-")
 	if err != nil {
 		return nil, fmt.Errorf("probe: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	if width := pooledWidth(info); network.FeatureDim() != width {
-		return nil, usagef("%s gives %d features and %s %d: they are not the same network; give the --arch and --width it has", o.Architecture, network.FeatureDim(), info.Name, width)
-	}
 	path := filepath.Join(dir, "random.onnx")
 	car, err := exportTeacher(path, network, network.Init(seed), info.Preprocess, "random weights")
 	if err != nil {
@@ -167,19 +167,15 @@ func (s *Session) randomFeatures(ctx context.Context, o ProbeOptions, info found
 // probeParts are items of a data set.
 type probeParts struct {
 	train, validation, test []int
-	clean                   []bool // of the test items: whether their pixels are in no other part
+	leaks                   []int // the test items whose pixels are in another part
 }
 
 // partsOf draws the images a seed uses.
 func partsOf(d *dataset.Dataset, seed uint64) probeParts {
-	var p probeParts
+	p := probeParts{test: d.Indices(dataset.Test), leaks: d.Leaks()}
 	var rest []int
-	leaks := d.Leaks()
 	for i, item := range d.Items {
-		if item.Split == dataset.Test {
-			p.test = append(p.test, i)
-			p.clean = append(p.clean, !slices.Contains(leaks, i))
-		} else {
+		if item.Split != dataset.Test {
 			rest = append(rest, i)
 		}
 	}
@@ -205,27 +201,16 @@ func (p probeParts) probe(features [][]float32, d *dataset.Dataset) (record.Prob
 	}
 	o := record.ProbeOutcome{Penalty: penalty}
 	test := samples(p.test)
-	leaks := countTrue(p.clean) < len(p.clean)
 	for i, class := range c.Predict(test.Features) {
 		if class != test.Labels[i] {
 			continue
 		}
 		o.Correct++
-		if leaks && p.clean[i] {
+		if len(p.leaks) > 0 && !slices.Contains(p.leaks, p.test[i]) {
 			o.Clean++
 		}
 	}
 	return o, nil
-}
-
-func countTrue(all []bool) int {
-	n := 0
-	for _, b := range all {
-		if b {
-			n++
-		}
-	}
-	return n
 }
 
 // pooledWidth is how many features a teacher's pooled output has.
