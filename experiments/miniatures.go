@@ -16,7 +16,6 @@ import (
 // kind of pre-training, on synthetic images.
 type Miniature struct {
 	Name       string
-	StandsFor  string
 	pretrained rdlib.PretrainOptions // data and size are filled in
 }
 
@@ -24,15 +23,18 @@ type Miniature struct {
 func Miniatures(p Profile) []Miniature {
 	share := func(steps int) int { return max(4, int(float64(steps)*p.Pretrain)) }
 	return []Miniature{
-		{"mini-pmc-clip", "PMC-CLIP: contrastive pre-training of images with captions", rdlib.PretrainOptions{
+		// PMC-CLIP: contrastive pre-training of images with captions
+		{"mini-pmc-clip", rdlib.PretrainOptions{
 			Objective: rdlib.Captions, Architecture: "clip_resnet50", Steps: share(600),
 			Network: model.Config{Width: 0.25, Blocks: []int{1, 1, 1, 1}},
 		}},
-		{"mini-raddensenet", "RadDenseNet: supervised pre-training", rdlib.PretrainOptions{
+		// RadDenseNet: supervised pre-training
+		{"mini-raddensenet", rdlib.PretrainOptions{
 			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(1000),
 			Network: model.Config{Width: 0.25, Blocks: []int{2, 4, 6, 4}}, Augment: &dataset.Augmentation{Flip: true, Brightness: 0.2, Contrast: 0.2},
 		}},
-		{"mini-lvm-med", "LVM-Med: self-supervised pre-training of a vision transformer", rdlib.PretrainOptions{
+		// LVM-Med: self-supervised pre-training of a vision transformer
+		{"mini-lvm-med", rdlib.PretrainOptions{
 			Objective: rdlib.SelfSupervised, Architecture: "vit", Steps: share(350),
 			Network: model.Config{Transformer: model.Transformer{Patch: 8, Dim: 96, Depth: 4, Heads: 3}},
 		}},
@@ -46,15 +48,10 @@ const (
 )
 
 // phantomData makes the phantom of one data set where it is missing, under work, and returns its folder.
-func phantomData(session *rdlib.Session, p Profile, kind, work string) (string, error) {
-	dir := filepath.Join(work, p.Name, "phantom-"+kind)
-	for _, k := range phantom.Kinds() {
-		if k.Name == kind {
-			fmt.Fprintf(session.Log, "phantom %s (%s): %d images a class, %d pixels\n", k.Name, k.Shows, p.PerClass, p.Size)
-			return dir, k.Write(dir, phantom.Options{PerClass: p.PerClass, Size: p.Size, Seed: phantomSeed})
-		}
-	}
-	return "", fmt.Errorf("no phantom is called %q", kind)
+func phantomData(session *rdlib.Session, p Profile, kind phantom.Kind, work string) (string, error) {
+	dir := filepath.Join(work, p.Name, "phantom-"+kind.Name)
+	fmt.Fprintf(session.Log, "phantom %s (%s): %d images a class, %d pixels\n", kind.Name, kind.Shows, p.PerClass, p.Size)
+	return dir, kind.Write(dir, phantom.Options{PerClass: p.PerClass, Size: p.Size, Seed: phantomSeed})
 }
 
 // MakeMiniatures makes the corpora and pre-trains the three miniatures where they are missing, under work, and returns
@@ -102,7 +99,7 @@ func ProbeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, see
 		}
 	}
 	for _, kind := range phantom.Kinds() {
-		data, err := phantomData(session, p, kind.Name, work)
+		data, err := phantomData(session, p, kind, work)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"rd/rdlib"
+	"rd/rdlib/dataset/phantom"
 )
 
 // Profile is how much a reproduction computes.
@@ -44,7 +45,7 @@ func FindProfile(name string) (Profile, error) {
 // Reproduce makes the phantom data and the miniature teachers where they are missing, under work, then runs and renders
 // the comparison under out.
 func Reproduce(ctx context.Context, session *rdlib.Session, p Profile, work, out string) (*Spec, error) {
-	data, err := phantomData(session, p, "busi", work)
+	data, err := phantomData(session, p, phantom.Kinds()[0], work) // breast ultrasound
 	if err != nil {
 		return nil, err
 	}
