@@ -1,9 +1,7 @@
 package experiments
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-gota/gota/dataframe"
 	"github.com/google/renameio/v2"
 
 	"rd/rdlib/record"
@@ -24,7 +21,7 @@ type ProbeRow struct {
 	Phantom    bool    `dataframe:"phantom"`
 	Teacher    string  `dataframe:"teacher"`
 	Images     string  `dataframe:"test_images"` // "all", or "clean": those whose pixels are in no other part
-	TestImages int     `dataframe:"n"`
+	TestImages string  `dataframe:"n"`           // "153–154" where splits differ
 	Seeds      int     `dataframe:"seeds"`
 	Mean       float64 `dataframe:"teacher_mean"`
 	Random     float64 `dataframe:"random_weights_mean"`
@@ -49,18 +46,21 @@ func ProbeRows(p *record.Probe) []ProbeRow {
 func probeRow(p *record.Probe, images string, of func(record.ProbeSeed, record.ProbeOutcome) (correct, total int)) ProbeRow {
 	row := ProbeRow{Dataset: p.Dataset, Phantom: p.Phantom, Teacher: p.Teacher, Images: images, Seeds: len(p.Seeds)}
 	var teacher, random, gain []float64
+	var totals []int
 	for _, s := range p.Seeds {
 		accuracy := func(o record.ProbeOutcome) float64 {
 			correct, total := of(s, o)
-			row.TestImages = total
 			return 100 * float64(correct) / float64(total)
 		}
+		_, total := of(s, s.Teacher)
+		totals = append(totals, total)
 		teacher = append(teacher, accuracy(s.Teacher))
 		if s.Random != nil {
 			random = append(random, accuracy(*s.Random))
 			gain = append(gain, accuracy(s.Teacher)-accuracy(*s.Random))
 		}
 	}
+	row.TestImages = span(totals)
 	row.Mean, _ = stat.MeanInterval(teacher)
 	row.Random, _ = stat.MeanInterval(random)
 	row.Gain, row.GainHalf = stat.MeanInterval(gain)
@@ -91,29 +91,26 @@ func RenderProbes(dir string) error {
 		return err
 	}
 	var rows []ProbeRow
-	commands := map[string]bool{}
-	var order []string
+	var commands []string
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("probe: %w", err)
 		}
 		p := &record.Probe{}
-		if err := json.Unmarshal(data, p); err != nil || len(p.Seeds) == 0 {
-			return fmt.Errorf("%s is no record of a probe (%w): remove it", path, errors.Join(err, errors.New("or holds no seed")))
+		if err := json.Unmarshal(data, p); err != nil {
+			return fmt.Errorf("%s is no record of a probe (%w): remove it", path, err)
+		}
+		if len(p.Seeds) == 0 {
+			return fmt.Errorf("%s is a record without any seed: remove it", path)
 		}
 		rows = append(rows, ProbeRows(p)...)
-		if p.Command != "" && !commands[p.Command] {
-			commands[p.Command] = true
-			order = append(order, p.Command)
+		if p.Command != "" && !slices.Contains(commands, p.Command) {
+			commands = append(commands, p.Command)
 		}
 	}
 	if len(rows) == 0 {
 		return nil
-	}
-	var csv bytes.Buffer
-	if err := dataframe.LoadStructs(rows).WriteCSV(&csv); err != nil {
-		return fmt.Errorf("table of %s: %w", dir, err)
 	}
 	var md strings.Builder
 	fmt.Fprint(&md, "# Linear probes of teachers\n\n| data | test images | teacher | seeds | teacher, test accuracy % | random weights % | gain, points |\n|---|---|---|---|---|---|---|\n")
@@ -122,21 +119,16 @@ func RenderProbes(dir string) error {
 		if r.Phantom {
 			name += " (phantom)"
 		}
-		fmt.Fprintf(&md, "| %s | %d %s | %s | %d | %.1f | %s | %s |\n", name, r.TestImages, r.Images, r.Teacher, r.Seeds, r.Mean, number(r.Random), difference(r.Gain, r.GainHalf))
+		fmt.Fprintf(&md, "| %s | %s %s | %s | %d | %.1f | %s | %s |\n", name, r.TestImages, r.Images, r.Teacher, r.Seeds, r.Mean, number(r.Random), difference(r.Gain, r.GainHalf))
 	}
 	fmt.Fprint(&md, "\nMultinomial logistic regression on the frozen, standardised pooled feature; its penalty is chosen on validation images. "+
 		"Random weights: the same network, weights drawn from the seed. Each seed draws the split where none is published, nine tenths of the images "+
 		"beside the test part, and the random weights. Gain: mean of the differences at the same seed with its 95 % t-interval, which says nothing "+
 		"about other test images; an interval that holds 0 is within noise. Clean: test images whose pixels are in no other part.\n")
-	if len(order) > 0 {
-		fmt.Fprintf(&md, "\nCommands:\n\n```\n%s\n```\n", strings.Join(order, "\n"))
+	if len(commands) > 0 {
+		fmt.Fprintf(&md, "\nCommands:\n\n```\n%s\n```\n", strings.Join(commands, "\n"))
 	}
-	for name, data := range map[string][]byte{"table.csv": csv.Bytes(), "table.md": []byte(md.String())} {
-		if err := renameio.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", filepath.Join(dir, name), err)
-		}
-	}
-	return nil
+	return writeTable(dir, rows, md.String())
 }
 
 func number(v float64) string {
@@ -148,7 +140,7 @@ func number(v float64) string {
 
 // String is a line for people.
 func (r ProbeRow) String() string {
-	text := fmt.Sprintf("%s on %s, %d %s test images, %d seeds: %.1f %%", r.Teacher, r.Dataset, r.TestImages, r.Images, r.Seeds, r.Mean)
+	text := fmt.Sprintf("%s on %s, %s %s test images, %d seeds: %.1f %%", r.Teacher, r.Dataset, r.TestImages, r.Images, r.Seeds, r.Mean)
 	if !math.IsNaN(r.Random) {
 		text += fmt.Sprintf("; random weights %.1f %%; gain %s", r.Random, difference(r.Gain, r.GainHalf))
 	}

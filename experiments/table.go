@@ -91,9 +91,7 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 			}
 			row.Last, row.LastSD = stat.MeanStdDev(last, nil)
 			row.Best, row.BestSD = stat.MeanStdDev(best, nil)
-			if len(cleanImages) > 0 {
-				row.CleanImages = span(slices.Min(cleanImages), slices.Max(cleanImages))
-			}
+			row.CleanImages = span(cleanImages)
 			row.Clean, row.CleanSD = stat.MeanStdDev(clean, nil)
 			row.CleanGain, row.CleanGainHalf = rdstat.MeanInterval(cleanGain)
 			row.Gain, row.GainHalf = rdstat.MeanInterval(gain)
@@ -110,13 +108,18 @@ func Render(spec *Spec) error {
 		return err
 	}
 	rows := Rows(spec, records)
+	return writeTable(spec.Out, rows, markdown(spec, rows, records))
+}
+
+// writeTable writes rows, a slice of structs, as DIR/table.csv, and the text as DIR/table.md.
+func writeTable(dir string, rows any, text string) error {
 	var csv bytes.Buffer
 	if err := dataframe.LoadStructs(rows).WriteCSV(&csv); err != nil {
-		return fmt.Errorf("table of %s: %w", spec.Out, err)
+		return fmt.Errorf("table of %s: %w", dir, err)
 	}
-	for name, data := range map[string][]byte{"table.csv": csv.Bytes(), "table.md": []byte(markdown(spec, rows, records))} {
-		if err := renameio.WriteFile(filepath.Join(spec.Out, name), data, 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", filepath.Join(spec.Out, name), err)
+	for name, data := range map[string][]byte{"table.csv": csv.Bytes(), "table.md": []byte(text)} {
+		if err := renameio.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", filepath.Join(dir, name), err)
 		}
 	}
 	return nil
@@ -149,8 +152,12 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 	return b.String()
 }
 
-// span is one number, or the two ends of a range.
-func span(low, high int) string {
+// span is the one number that all are, or the two ends of their range; "" of none.
+func span(numbers []int) string {
+	if len(numbers) == 0 {
+		return ""
+	}
+	low, high := slices.Min(numbers), slices.Max(numbers)
 	if low == high {
 		return strconv.Itoa(low)
 	}
