@@ -11,7 +11,9 @@ import (
 )
 
 func testProbe() *record.Probe {
-	random := func(correct, clean int) *record.ProbeOutcome { return &record.ProbeOutcome{Correct: correct, Clean: clean} }
+	random := func(correct, clean int) *record.ProbeOutcome {
+		return &record.ProbeOutcome{Correct: correct, Clean: clean}
+	}
 	return &record.Probe{
 		Dataset: "busi", Teacher: "a teacher", Command: "the command",
 		Seeds: []record.ProbeSeed{
