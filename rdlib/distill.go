@@ -9,10 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
-
 	"rd/rdlib/dataset"
 	"rd/rdlib/deploy"
+	"rd/rdlib/lockfile"
 	"rd/rdlib/model"
 	"rd/rdlib/record"
 )
@@ -39,17 +38,14 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 		return nil, fmt.Errorf("output folder: %w; choose another --out", err)
 	}
 	defer os.Remove(out) // leaves a folder that holds something
-	lock := flock.New(filepath.Join(out, lockFile))
-	switch locked, err := lock.TryLock(); {
+	switch lock, err := lockfile.Try(filepath.Join(out, lockFile)); {
 	case err != nil:
-		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
-	case !locked:
+		return nil, err
+	case lock == nil:
 		return nil, fmt.Errorf("another process is at work in %s: wait for it, or choose another --out", out)
+	default:
+		defer lock.Release()
 	}
-	defer func() {
-		os.Remove(lock.Path())
-		lock.Unlock()
-	}()
 
 	o.Checkpoint = filepath.Join(out, checkpointFile)
 	job, err := s.Prepare(ctx, o)
