@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/agext/levenshtein"
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/go-xla/compute/xla"
@@ -22,6 +21,7 @@ import (
 
 	"rd/rdlib/backend/ortengine"
 	"rd/rdlib/backend/ortlib"
+	"rd/rdlib/spelling"
 )
 
 // Names of the backends, in order of preference.
@@ -96,10 +96,7 @@ func open(name string, o Options) (compute.Backend, error) {
 
 func unknown(name string) error {
 	known := []string{CUDA, XLACPU, ONNX, Go}
-	nearest := slices.MinFunc(known, func(a, b string) int {
-		return levenshtein.Distance(name, a, nil) - levenshtein.Distance(name, b, nil)
-	})
-	return fmt.Errorf("unknown backend %q: did you mean %q? There are %s, and xla:/path/of/a/pjrt_plugin.so", name, nearest, strings.Join(known, ", "))
+	return fmt.Errorf("unknown backend %q: did you mean %q? There are %s, and xla:/path/of/a/pjrt_plugin.so", name, spelling.Nearest(name, known), strings.Join(known, ", "))
 }
 
 // openXLA opens the PJRT plugin that config names: "cuda", "cpu", "" for the first found, or a path; options follow a comma.

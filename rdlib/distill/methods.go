@@ -2,12 +2,11 @@ package distill
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
-	"github.com/agext/levenshtein"
+	"rd/rdlib/spelling"
 )
 
 // A recipe is a method before its options are set.
@@ -65,18 +64,7 @@ func find(name string) (recipe, error) {
 			return r, nil
 		}
 	}
-	return recipe{}, fmt.Errorf("unknown method %q: did you mean %q? (methods: %s)", name, nearest(name, Names()), strings.Join(Names(), ", "))
-}
-
-// nearest returns the known name that is spelt most alike.
-func nearest(name string, known []string) string {
-	best, distance := "", math.MaxInt
-	for _, k := range known {
-		if d := levenshtein.Distance(strings.ToLower(name), k, nil); d < distance {
-			best, distance = k, d
-		}
-	}
-	return best
+	return recipe{}, fmt.Errorf("unknown method %q: did you mean %q? (methods: %s)", name, spelling.Nearest(name, Names()), strings.Join(Names(), ", "))
 }
 
 // A Description says what a method is and which options it has.

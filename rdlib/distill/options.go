@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rd/rdlib/spelling"
 )
 
 // Option describes one option of a method.
@@ -118,5 +120,5 @@ func (s *optionSet) unknown(name string) error {
 	for i, o := range s.options {
 		names[i] = o.Name
 	}
-	return fmt.Errorf("unknown option %q: did you mean %q? (options: %s)", name, nearest(name, names), strings.Join(names, ", "))
+	return fmt.Errorf("unknown option %q: did you mean %q? (options: %s)", name, spelling.Nearest(name, names), strings.Join(names, ", "))
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"rd/rdlib/spelling"
 )
 
 // Config are the choices an architecture leaves to its user. The input's height and width are among them for
@@ -114,7 +114,7 @@ func (e *UnknownError) Error() string {
 // that suggests the nearest.
 func New(name string, c Config) (*Network, error) {
 	wanted := strings.ToLower(name)
-	nearest, distance := "", math.MaxInt
+	var spellings []string
 	for _, a := range slices.Concat(architectures, teachers) {
 		for _, known := range append([]alias{{a.name, 1}}, a.aliases...) {
 			if known.name == wanted {
@@ -123,10 +123,8 @@ func New(name string, c Config) (*Network, error) {
 				}
 				return a.build(c)
 			}
-			if d := levenshtein.Distance(wanted, known.name, nil); d < distance {
-				nearest, distance = known.name, d
-			}
+			spellings = append(spellings, known.name)
 		}
 	}
-	return nil, &UnknownError{Name: name, Nearest: nearest, Known: Names()}
+	return nil, &UnknownError{Name: name, Nearest: spelling.Nearest(name, spellings), Known: Names()}
 }
