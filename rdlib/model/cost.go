@@ -20,19 +20,23 @@ func (c Cost) PaperParams() float64 { return float64(c.Parameters) / (1 << 21) }
 // PaperFLOPs is the number the paper's Table 6 prints as FLOPs(G): 4·F/2³⁰.
 func (c Cost) PaperFLOPs() float64 { return 4 * float64(c.F()) / (1 << 30) }
 
-// Cost counts what one sample of the given shape costs: channels, height, width or features. The error names the first
-// layer that cannot take its input.
+// Cost counts what one sample of the given shape costs: channels, height, width or features. Layers that no output or tap
+// needs cost their parameters only. The error names the first layer that cannot take its input.
 func (n *Network) Cost(sample ...int) (Cost, error) {
 	shapes, err := n.valueShapes(sample)
 	if err != nil {
 		return Cost{}, err
 	}
 	var c Cost
-	for _, layer := range n.layers {
+	runs := n.needed(n.handedOut()...)
+	for i, layer := range n.layers {
 		for _, p := range layer.Parameters {
 			if p.Trainable {
 				c.Parameters += int64(elements(p.Shape))
 			}
+		}
+		if !runs[i] {
+			continue
 		}
 		in, out := shapes[layer.Inputs[0]], shapes[layer.Outputs[0]]
 		switch op := layer.Op.(type) {
@@ -44,6 +48,8 @@ func (n *Network) Cost(sample ...int) (Cost, error) {
 			c.MACs += int64(in[len(in)-1]) * int64(elements(out))
 		case Attention:
 			c.MACs += op.macs(pick(shapes, layer.Inputs), out)
+		case GridAttention:
+			c.MACs += op.macs(out)
 		case BatchNorm:
 			c.BNElements += int64(elements(out))
 		case LayerNorm, Standardise:

@@ -135,6 +135,12 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 		y = nn.GELU(x)
 	case Attention:
 		y = op.forward(in)
+	case GridAttention:
+		y = op.forward(in)
+	case PadGrid:
+		y = op.forward(x)
+	case CropGrid:
+		y = op.forward(x)
 	case Learned:
 		y = graph.Reshape(variable(scope, layer.Name).NodeValue(g), 1, op.Count, op.Features)
 	case Tokens:

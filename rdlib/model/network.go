@@ -4,7 +4,7 @@
 //
 // Every tensor is NCHW: images and feature maps [batch, channels, height, width], tokens [batch, tokens, features], vectors
 // [batch, features], convolution weights [out, in/groups, kernel, kernel], linear weights [out, in]. Parameters bear the
-// names of torchvision's state_dict (timm's for vision transformers, CLIP's for its ResNet), so weights travel to and from PyTorch as safetensors.
+// names of torchvision's state_dict (timm's for vision transformers, SAM's for its encoder, CLIP's for its ResNet), so weights travel to and from PyTorch as safetensors.
 package model
 
 import (
@@ -139,6 +139,20 @@ func (n *Network) valueShapes(sample []int) ([][]int, error) {
 		}
 	}
 	return shapes, nil
+}
+
+// handedOut are the values that someone can ask for.
+func (n *Network) handedOut() []Value {
+	var values []Value
+	for _, v := range append([]Value{n.featureMap, n.pooled, n.logits}, n.stages...) {
+		if v != none {
+			values = append(values, v)
+		}
+	}
+	for _, t := range n.taps {
+		values = append(values, t.value)
+	}
+	return values
 }
 
 // needed marks the layers that the given values depend on.

@@ -278,6 +278,12 @@ func (e *onnxEmitter) layer(layer Layer) {
 		e.gelu(layer, in, out)
 	case Attention:
 		e.attention(layer, in, out)
+	case GridAttention:
+		e.gridAttention(layer, in, out)
+	case PadGrid:
+		e.padGrid(layer, in, out)
+	case CropGrid:
+		e.cropGrid(layer, in, out)
 	case Tokens:
 		e.tokens(layer, in, out)
 	case Map:

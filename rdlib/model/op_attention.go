@@ -77,11 +77,15 @@ func (e *onnxEmitter) attention(layer Layer, in, out []string) {
 		e.node("Reshape", cut, []string{in[i], e.shared("attention.cut", 0, 0, heads, width/heads)}, []string{cut})
 		e.node("Transpose", byHead[i], []string{cut}, []string{byHead[i]}, intsAttribute("perm", perm...))
 	}
-	scale := e.constant(fmt.Sprintf("attention.scale%d", width/heads), float32(1/math.Sqrt(float64(width/heads))))
-	e.node("Mul", name+".scaled", []string{byHead[0], scale}, []string{name + ".scaled"})
+	e.node("Mul", name+".scaled", []string{byHead[0], e.attentionScale(width / heads)}, []string{name + ".scaled"})
 	e.node("MatMul", name+".logits", []string{name + ".scaled", byHead[1]}, []string{name + ".logits"})
 	e.node("Softmax", name+".weights", []string{name + ".logits"}, []string{name + ".weights"}, intAttribute("axis", -1))
 	e.node("MatMul", name+".heads", []string{name + ".weights", byHead[2]}, []string{name + ".heads"})
 	e.node("Transpose", name+".joined", []string{name + ".heads"}, []string{name + ".joined"}, intsAttribute("perm", 0, 2, 1, 3))
 	e.node("Reshape", name, []string{name + ".joined", e.shared("attention.join", 0, 0, width)}, out)
+}
+
+// attentionScale is 1/√d.
+func (e *onnxEmitter) attentionScale(d int) string {
+	return e.constant(fmt.Sprintf("attention.scale%d", d), float32(1/math.Sqrt(float64(d))))
 }

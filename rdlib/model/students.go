@@ -23,6 +23,7 @@ type Config struct {
 	Blocks      []int         `json:",omitempty"` // layers of each stage, of DenseNet and the ResNets; nil: the architecture's
 	Transformer Transformer   // vision transformers' own; the other architectures have none of them, but CLIP's ResNet Height and Width
 	Attention   AttentionPool `json:",omitzero"` // of CLIP's ResNet
+	Windows     Windows       `json:",omitzero"` // of SAM's image encoder
 }
 
 // maxWidth bounds the width multiplier: beyond it a slip of the keyboard would ask for gigabytes.

@@ -116,7 +116,7 @@ func ViT(c Config) (*Network, error) {
 		block := fmt.Sprintf("blocks.%d", i)
 		x = b.Scope(block).TransformerBlock(x, t.Heads, t.hidden())
 		b.Tap(block, x)
-		if 4*(i+1)/t.Depth > 4*i/t.Depth {
+		if endsQuarter(i, t.Depth) {
 			b.Stage(block+".map", b.Map(block+".map", patchTokens(block, x), h, w))
 		}
 	}

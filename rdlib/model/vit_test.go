@@ -242,7 +242,7 @@ func TestExportPassesONNXChecker(t *testing.T) {
 	if err := exec.Command(python, "-c", "import onnx").Run(); err != nil {
 		t.Skipf("%s has no package onnx: %v", python, err)
 	}
-	nets := []*Network{build(t, "vit", smallViT(PoolToken)), build(t, "vit", smallViT(PoolMean)), everyTokenKind(t), everyKind(t)}
+	nets := []*Network{build(t, "vit", smallViT(PoolToken)), build(t, "vit", smallViT(PoolMean)), everyTokenKind(t), everyKind(t), build(t, "vit_sam", smallSAM(2))}
 	for _, student := range Students() {
 		nets = append(nets, build(t, student, Config{Classes: 3, Width: 0.25}))
 	}
