@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"rd/rdlib"
@@ -19,9 +20,9 @@ type Miniature struct {
 	pretrained rdlib.PretrainOptions // data and size are filled in
 }
 
-// Miniatures are the three of a profile.
-func Miniatures(p Profile) []Miniature {
-	share := func(steps int) int { return max(4, int(float64(steps)*p.Pretrain)) }
+// Miniatures are the three of a matrix.
+func Miniatures(m *Matrix) []Miniature {
+	share := func(steps int) int { return max(4, int(float64(steps)*m.Miniatures.Share)) }
 	return []Miniature{
 		// PMC-CLIP: contrastive pre-training of images with captions
 		{"mini-pmc-clip", rdlib.PretrainOptions{
@@ -41,65 +42,68 @@ func Miniatures(p Profile) []Miniature {
 	}
 }
 
-// Seeds of the phantoms and of the miniature teachers; fixed, so that everyone compares on the same images.
-const (
-	phantomSeed  = 2024
-	pretrainSeed = 7
-)
-
-// phantomData makes the phantom of one data set where it is missing, under work, and returns its folder.
-func phantomData(session *rdlib.Session, p Profile, kind phantom.Kind, work string) (string, error) {
-	dir := filepath.Join(work, p.Name, "phantom-"+kind.Name)
-	fmt.Fprintf(session.Log, "phantom %s (%s): %d images a class, %d pixels\n", kind.Name, kind.Shows, p.PerClass, p.Size)
-	return dir, kind.Write(dir, phantom.Options{PerClass: p.PerClass, Size: p.Size, Seed: phantomSeed})
+// makePhantom makes a phantom where it is missing, under work, and returns its folder.
+func (m *Matrix) makePhantom(log io.Writer, kind string, perClass int, work string) (string, error) {
+	k, ok := named(phantom.Kinds(), func(k phantom.Kind) string { return k.Name }, kind)
+	if !ok {
+		return "", fmt.Errorf("no phantom is called %s", kind)
+	}
+	dir := filepath.Join(work, m.Name, "phantom-"+kind)
+	fmt.Fprintf(log, "phantom %s (%s): %d images a class, %d pixels\n", kind, k.Shows, perClass, m.Training.Size)
+	return dir, k.Write(dir, phantom.Options{PerClass: perClass, Size: m.Training.Size, Seed: phantomSeed})
 }
 
-// MakeMiniatures makes the corpora and pre-trains the three miniatures where they are missing, under work, and returns
-// their ONNX files.
-func MakeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, work string) ([]string, error) {
-	work = filepath.Join(work, p.Name)
+// makeMiniature makes the corpora and pre-trains the named miniature where they are missing, under work, and returns its
+// ONNX file.
+func (m *Matrix) makeMiniature(ctx context.Context, session *rdlib.Session, name, work string) (string, error) {
+	mini, ok := named(Miniatures(m), func(m Miniature) string { return m.Name }, name)
+	if !ok {
+		return "", fmt.Errorf("no miniature is called %s", name)
+	}
+	work = filepath.Join(work, m.Name)
 	var corpora []string
 	for _, c := range phantom.Corpora() {
 		dir := filepath.Join(work, "pretraining-"+c.Name)
-		fmt.Fprintf(session.Log, "phantom corpus %s: %d images a class\n", c.Name, p.PretrainEach)
-		if err := c.Write(dir, phantom.Options{PerClass: p.PretrainEach, Size: p.Size, Seed: pretrainSeed}); err != nil {
-			return nil, err
+		fmt.Fprintf(session.Log, "phantom corpus %s: %d images a class\n", c.Name, m.Miniatures.PerClass)
+		if err := c.Write(dir, phantom.Options{PerClass: m.Miniatures.PerClass, Size: m.Training.Size, Seed: pretrainSeed}); err != nil {
+			return "", err
 		}
 		corpora = append(corpora, dir)
 	}
-	var teachers []string
-	for _, m := range Miniatures(p) {
-		o := m.pretrained
-		o.Data, o.Name, o.Size, o.Batch, o.Seed, o.Colour, o.Replace = corpora, m.Name, p.Size, 64, pretrainSeed, "rgb", true
-		o.Optimizer = rdlib.DefaultPretraining()
-		o.Optimizer.LearningRate = 3e-3
-		path := filepath.Join(work, m.Name+".onnx")
-		if _, err := session.Pretrain(ctx, o, path); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
-		}
-		teachers = append(teachers, path)
+	o := mini.pretrained
+	o.Data, o.Name, o.Size, o.Batch, o.Seed, o.Colour, o.Replace = corpora, name, m.Training.Size, 64, pretrainSeed, "rgb", true
+	o.Optimizer = rdlib.DefaultPretraining()
+	o.Optimizer.LearningRate = 3e-3
+	path := filepath.Join(work, name+".onnx")
+	if _, err := session.Pretrain(ctx, o, path); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	return teachers, nil
+	return path, nil
 }
 
 // ProbeMiniatures makes the miniatures and probes each on the five phantoms against random weights. Under out lie the
 // miniatures' own records (teachers/), the probes' records and their table.
-func ProbeMiniatures(ctx context.Context, session *rdlib.Session, p Profile, seeds int, work, out, command string) error {
-	teachers, err := MakeMiniatures(ctx, session, p, work)
-	if err != nil {
-		return err
-	}
-	for _, teacher := range teachers {
-		r, err := record.Read(rdlib.PretrainRecord(teacher))
+func ProbeMiniatures(ctx context.Context, session *rdlib.Session, m *Matrix, seeds int, work, out, command string) error {
+	var teachers []string
+	for _, mini := range Miniatures(m) {
+		path, err := m.makeMiniature(ctx, session, mini.Name, work)
 		if err != nil {
 			return err
 		}
-		if err := r.Write(filepath.Join(out, "teachers", teacherName(teacher)+".json")); err != nil {
+		teachers = append(teachers, path)
+		r, err := record.Read(rdlib.PretrainRecord(path))
+		if err != nil {
+			return err
+		}
+		if err := r.Write(filepath.Join(out, "teachers", mini.Name+".json")); err != nil {
 			return err
 		}
 	}
-	for _, kind := range phantom.Kinds() {
-		data, err := phantomData(session, p, kind, work)
+	for _, d := range m.Datasets {
+		if d.Phantom == "" {
+			continue
+		}
+		data, err := m.makePhantom(session.Log, d.Phantom, d.PerClass, work)
 		if err != nil {
 			return err
 		}

@@ -7,58 +7,62 @@ import (
 	"slices"
 
 	"rd/rdlib"
-	"rd/rdlib/dataset/phantom"
 )
 
-// Profile is how much a reproduction computes.
-type Profile struct {
-	Name         string
-	Size         int     // of phantoms, teachers and students, pixels
-	PerClass     int     // phantom images a class
-	PretrainEach int     // pre-training images a class, of each corpus
-	Pretrain     float64 // share of the miniatures' full pre-training steps
-	Students     []string
-	Methods      []string
-	Seeds        int
-	Steps        int // of each student
+// Seeds of the phantoms and of the miniature teachers; fixed, so that everyone compares on the same images.
+const (
+	phantomSeed  = 2024
+	pretrainSeed = 7
+)
+
+// OutFolder is where a plan's results lie below a folder of results: the matrix's name, and the kind of data where it is not
+// the one the matrix is meant for.
+func (p *Plan) OutFolder(results string) string {
+	name := p.Matrix.Name
+	if p.Data != p.Matrix.Data {
+		name += "-" + p.Data
+	}
+	return filepath.Join(results, name)
 }
 
-// Profiles are the sizes `rd reproduce` knows: ci shows that everything runs, quick is the default.
-var Profiles = []Profile{
-	{Name: "ci", Size: 32, PerClass: 40, PretrainEach: 6, Pretrain: 0.02, Students: []string{"shufflenet"}, Methods: []string{"scratch", "direct", "rd"}, Seeds: 2, Steps: 20},
-	{Name: "quick", Size: 48, PerClass: 200, PretrainEach: 60, Pretrain: 1, Students: []string{"shufflenet"}, Methods: []string{"scratch", "direct", "rd"}, Seeds: 3, Steps: 100},
+// Reproduce computes what is missing of a plan and renders its tables into the store's folder whenever a cell has ended. What
+// the cells need, phantoms and miniature teachers, is made under work.
+func Reproduce(ctx context.Context, session *rdlib.Session, p *Plan, store *Store, work, command string, numbers []int) error {
+	prepared := newPreparation(p, store, work)
+	w := &Work{
+		Store: store, Cells: p.Cells, Command: command, Options: prepared.options,
+		After: func() error { return p.Render(store, numbers) },
+	}
+	err := w.Run(ctx, session)
+	if rendered := p.Render(store, numbers); err == nil {
+		err = rendered
+	}
+	return err
 }
 
-// FindProfile returns the profile of that name.
-func FindProfile(name string) (Profile, error) {
-	i := slices.IndexFunc(Profiles, func(p Profile) bool { return p.Name == name })
-	if i < 0 {
-		names := make([]string, len(Profiles))
-		for k, p := range Profiles {
-			names[k] = p.Name
+// Render writes the tables of the given numbers, or all, from the records in the store.
+func (p *Plan) Render(store *Store, numbers []int) error {
+	results, err := p.Results(store)
+	if err != nil {
+		return err
+	}
+	for _, n := range TableNumbers() {
+		if len(numbers) > 0 && !slices.Contains(numbers, n) {
+			continue
 		}
-		return Profile{}, &rdlib.UsageError{Err: fmt.Errorf("unknown profile %q: there are %v", name, names)}
+		if err := tables[n](results).Write(store.dir); err != nil {
+			return err
+		}
 	}
-	return Profiles[i], nil
+	return nil
 }
 
-// Reproduce makes the phantom data and the miniature teachers where they are missing, under work, then runs and renders
-// the comparison under out.
-func Reproduce(ctx context.Context, session *rdlib.Session, p Profile, work, out string) (*Spec, error) {
-	data, err := phantomData(session, p, phantom.Kinds()[0], work) // breast ultrasound
-	if err != nil {
-		return nil, err
+// CheckTables refuses numbers of tables that cannot be made.
+func CheckTables(numbers []int) error {
+	for _, n := range numbers {
+		if _, known := tables[n]; !known {
+			return &rdlib.UsageError{Err: fmt.Errorf("--table %d: there are %v", n, TableNumbers())}
+		}
 	}
-	teachers, err := MakeMiniatures(ctx, session, p, work)
-	if err != nil {
-		return nil, err
-	}
-	spec := &Spec{
-		Title:    fmt.Sprintf("Phantom breast ultrasound, profile %s", p.Name),
-		Base:     rdlib.Options{Data: data, DataName: "busi-phantom", Size: p.Size, Steps: p.Steps, Batch: 32},
-		Teachers: teachers, Students: p.Students, Methods: p.Methods, Seeds: p.Seeds,
-		Out:     filepath.Join(out, p.Name),
-		Command: "make reproduce PROFILE=" + p.Name,
-	}
-	return spec, Run(ctx, session, spec)
+	return nil
 }

@@ -67,7 +67,7 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 			var last, best, gain, clean, cleanGain []float64
 			var cleanImages []int
 			for seed := range uint64(spec.Seeds) {
-				r := records[Cell{student, v.Method, seed + 1, v.Teacher}]
+				r := records[Cell{Student: student, Method: v.Method, Seed: seed + 1, Teacher: v.Teacher}]
 				if r == nil {
 					continue
 				}
@@ -81,7 +81,7 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 					accuracy, images = cleanAccuracy(r)
 					clean, cleanImages = append(clean, accuracy), append(cleanImages, images)
 				}
-				if base := records[Cell{student, "scratch", seed + 1, ""}]; base != nil && v.Method != "scratch" {
+				if base := records[Cell{Student: student, Method: "scratch", Seed: seed + 1}]; base != nil && v.Method != "scratch" {
 					gain = append(gain, 100*(r.Result.Last.TestAccuracy-base.Result.Last.TestAccuracy))
 					if marked {
 						before, _ := cleanAccuracy(base)

@@ -23,7 +23,7 @@ func put(t *testing.T, spec *Spec, c Cell, last, best int) {
 	r.Result.Config.Dataset.Phantom = true
 	r.Result.Last = record.Outcome{TestAccuracy: float64(last) / 50, TestCorrect: last, TestTotal: 50}
 	r.Result.Best = record.Outcome{TestAccuracy: float64(best) / 50, TestCorrect: best, TestTotal: 50}
-	if err := r.Write(spec.recordPath(c)); err != nil {
+	if err := r.Write(ReadStore(spec.Out).recordPath(c)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -31,10 +31,10 @@ func put(t *testing.T, spec *Spec, c Cell, last, best int) {
 func TestRows(t *testing.T) {
 	spec := testSpec(t)
 	for seed, right := range []int{30, 32, 34} {
-		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1), ""}, right, right)
-		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1), ""}, right+4, right+1)
+		put(t, spec, Cell{Student: "shufflenet", Method: "scratch", Seed: uint64(seed + 1)}, right, right)
+		put(t, spec, Cell{Student: "shufflenet", Method: "rd", Seed: uint64(seed + 1)}, right+4, right+1)
 	}
-	put(t, spec, Cell{"mobilenet", "scratch", 1, ""}, 25, 25)
+	put(t, spec, Cell{Student: "mobilenet", Method: "scratch", Seed: 1}, 25, 25)
 	records, err := Records(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -62,8 +62,8 @@ func TestRenderIsAFunctionOfTheRecords(t *testing.T) {
 	spec := testSpec(t)
 	for seed, rightAndGain := range [][2]int{{30, -3}, {32, 4}, {34, 2}} {
 		right, gain := rightAndGain[0], rightAndGain[1]
-		put(t, spec, Cell{"shufflenet", "scratch", uint64(seed + 1), ""}, right, right)
-		put(t, spec, Cell{"shufflenet", "rd", uint64(seed + 1), ""}, right+gain, right)
+		put(t, spec, Cell{Student: "shufflenet", Method: "scratch", Seed: uint64(seed + 1)}, right, right)
+		put(t, spec, Cell{Student: "shufflenet", Method: "rd", Seed: uint64(seed + 1)}, right+gain, right)
 	}
 	var first []byte
 	for range 2 {
@@ -89,27 +89,18 @@ func TestRenderIsAFunctionOfTheRecords(t *testing.T) {
 
 func TestRecordsDamaged(t *testing.T) {
 	spec := testSpec(t)
-	cell := Cell{"shufflenet", "rd", 1, ""}
+	cell := Cell{Student: "shufflenet", Method: "rd", Seed: 1}
 	put(t, spec, cell, 1, 1)
-	data, err := os.ReadFile(spec.recordPath(cell))
+	data, err := os.ReadFile(ReadStore(spec.Out).recordPath(cell))
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := strings.Replace(string(data), `"test_correct": 1`, `"test_correct": 2`, 1)
-	if err := os.WriteFile(spec.recordPath(cell), []byte(changed), 0o644); err != nil {
+	if err := os.WriteFile(ReadStore(spec.Out).recordPath(cell), []byte(changed), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Records(spec); err == nil || !strings.Contains(err.Error(), "shufflenet-rd-1.json") {
 		t.Errorf("a record changed by hand: %v", err)
-	}
-}
-
-func TestFindProfile(t *testing.T) {
-	if p, err := FindProfile("quick"); err != nil || p.Name != "quick" {
-		t.Errorf("%+v, %v", p, err)
-	}
-	if _, err := FindProfile("quik"); err == nil || !strings.Contains(err.Error(), "quick") {
-		t.Errorf("%v", err)
 	}
 }
 
@@ -130,7 +121,7 @@ func TestLeaksAreShownApart(t *testing.T) {
 				}
 				r.Result.Predictions = append(r.Result.Predictions, p)
 			}
-			if err := r.Write(spec.recordPath(Cell{"shufflenet", method, seed + 1, ""})); err != nil {
+			if err := r.Write(ReadStore(spec.Out).recordPath(Cell{Student: "shufflenet", Method: method, Seed: seed + 1})); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -165,9 +156,9 @@ func TestSeveralTeachersShareScratch(t *testing.T) {
 	if n := len(spec.Cells()); n != 2*3*3 {
 		t.Errorf("%d cells", n)
 	}
-	c := Cell{"mobilenet", "rd", 2, "two"}
-	if o := spec.options(c); o.Teacher != "b/two.onnx" || o.InputOf != "a/one.onnx" || !strings.HasSuffix(spec.recordPath(c), "mobilenet-rd-two-2.json") {
-		t.Errorf("%s, %s", o.Teacher, spec.recordPath(c))
+	c := Cell{Student: "mobilenet", Method: "rd", Seed: 2, Teacher: "two"}
+	if o := spec.options(c); o.Teacher != "b/two.onnx" || o.InputOf != "a/one.onnx" || !strings.HasSuffix(ReadStore(spec.Out).recordPath(c), "mobilenet-rd-two-2.json") {
+		t.Errorf("%s, %s", o.Teacher, ReadStore(spec.Out).recordPath(c))
 	}
 	spec.Teachers = append(spec.Teachers, "c/one.onnx")
 	if err := Run(t.Context(), nil, spec); err == nil || !strings.Contains(err.Error(), "two teachers are called one") {

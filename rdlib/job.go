@@ -289,6 +289,9 @@ func (f featureNames) all() []string {
 	return append(f.maps[:len(f.maps):len(f.maps)], f.pooled)
 }
 
+// Keep names the file of the job's checkpoint.
+func (j *Job) Keep(checkpoint string) { j.options.Checkpoint = checkpoint }
+
 // Train trains the cell, or continues it from its checkpoint, and returns its record, not yet written.
 func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error) {
 	started := time.Now()

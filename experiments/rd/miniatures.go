@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"rd/experiments"
+	"rd/experiments/profiles"
 )
 
 func miniaturesCommand() *cobra.Command {
@@ -28,7 +30,7 @@ fits linear probes on the five phantoms, against the same networks with random w
 			if err := positive(cmd.Flags()); err != nil {
 				return err
 			}
-			profile, err := experiments.FindProfile(name)
+			matrix, err := experiments.LoadMatrix(name)
 			if err != nil {
 				return err
 			}
@@ -37,7 +39,7 @@ fits linear probes on the five phantoms, against the same networks with random w
 				return err
 			}
 			defer s.Close()
-			if err := experiments.ProbeMiniatures(cmd.Context(), s, profile, seeds, work, out, commandLine("bin/rd")); err != nil {
+			if err := experiments.ProbeMiniatures(cmd.Context(), s, matrix, seeds, work, out, commandLine("bin/rd")); err != nil {
 				return err
 			}
 			table, err := os.ReadFile(filepath.Join(out, "table.md"))
@@ -49,7 +51,7 @@ fits linear probes on the five phantoms, against the same networks with random w
 	}
 	f := cmd.Flags()
 	session.add(f)
-	f.StringVar(&name, "profile", "quick", "ci or quick")
+	f.StringVar(&name, "profile", "quick", "profile whose phantoms and miniatures they are: "+strings.Join(profiles.Names(), ", "))
 	f.IntVar(&seeds, "seeds", 5, "seeds 1 … N of the probes")
 	f.StringVar(&work, "work", "runs", "folder of phantoms and teachers")
 	f.StringVar(&out, "out", "", "folder of records and table (required)")

@@ -1,42 +1,143 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"rd/experiments"
+	"rd/experiments/profiles"
 )
+
+// matrixFlags choose a matrix, a part of it, and where its results are.
+type matrixFlags struct {
+	profile, out string
+	selection    experiments.Selection
+}
+
+func (m *matrixFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&m.profile, "profile", "quick", strings.Join(profiles.Names(), ", ")+", or a YAML file like theirs")
+	f.StringVar(&m.selection.Root, "data", "", "folder of the real data sets, each in a folder of its own, and of models/; without it: phantoms")
+	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: all)")
+	f.IntVar(&m.selection.Seeds, "seeds", 0, "seeds 1 … N instead of the profile's")
+	f.StringSliceVar(&m.selection.Datasets, "datasets", nil, "compute these data sets of the profile only")
+	f.StringSliceVar(&m.selection.Teachers, "teachers", nil, "compute these teachers of the profile only")
+	f.StringSliceVar(&m.selection.Students, "students", nil, "compute these students of the profile only")
+	f.StringSliceVar(&m.selection.Methods, "methods", nil, "compute these methods of the profile only")
+	f.StringVar(&m.out, "out", "", "folder of records and tables (default: results/PROFILE)")
+}
+
+// plan works out what is asked for.
+func (m *matrixFlags) plan(flags *pflag.FlagSet) (*experiments.Plan, error) {
+	if err := positive(flags); err != nil {
+		return nil, err
+	}
+	if err := experiments.CheckTables(m.selection.Tables); err != nil {
+		return nil, err
+	}
+	matrix, err := experiments.LoadMatrix(m.profile)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := matrix.Plan(m.selection)
+	if err == nil && m.out == "" {
+		m.out = plan.OutFolder("results")
+	}
+	return plan, err
+}
 
 func reproduceCommand() *cobra.Command {
 	var session sessionFlags
-	var name, work, out, figureFolder string
+	var matrix matrixFlags
+	var work string
+	var workers int
+	var dryRun, follow bool
 	cmd := &cobra.Command{
 		Use:   "reproduce",
-		Short: "Regenerate the comparison on phantoms, with a miniature teacher made on the way",
-		Args:  exactly(0, "no arguments"),
+		Short: "Compute what is missing of a profile's matrix of cells and render its tables",
+		Long: `reproduce computes the cells of a profile, data sets × teachers × students × methods × seeds, that have no record yet, and
+renders its tables as Markdown, CSV, LaTeX and HTML whenever a cell has ended. On phantoms it makes these and their miniature
+teachers on the way; with --data it takes real images and teachers. Run the same command again to go on after an interruption;
+run it several times at once, in one folder, and the processes share the cells, as --workers does.`,
+		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			profile, err := experiments.FindProfile(name)
+			plan, err := matrix.plan(cmd.Flags())
 			if err != nil {
 				return err
+			}
+			if dryRun {
+				results, err := plan.Results(experiments.ReadStore(matrix.out))
+				if err == nil {
+					fmt.Print(plan.Describe(results))
+				}
+				return err
+			}
+			store, err := experiments.OpenStore(matrix.out)
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			if follow {
+				ctx = whileOpen(ctx, os.Stdin)
+			} else {
+				results, err := plan.Results(store)
+				if err != nil {
+					return err
+				}
+				fmt.Fprint(os.Stderr, plan.Describe(results))
+			}
+			others, err := startWorkers(ctx, workers-1)
+			if err != nil {
+				return err
+			}
+			defer others.stop()
+			if session.threads == 0 {
+				session.threads = plan.Matrix.Training.Threads
 			}
 			s, err := session.open()
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			spec, err := experiments.Reproduce(cmd.Context(), s, profile, work, out)
-			if err != nil {
+			err = experiments.Reproduce(ctx, s, plan, store, work, commandLine("bin/rd"), matrix.selection.Tables)
+			if follow {
 				return err
 			}
-			return present(spec, filepath.Join(figureFolder, "comparison-"+profile.Name))
+			if waited := others.wait(); err == nil {
+				err = waited
+			}
+			if err == nil {
+				err = plan.Render(store, matrix.selection.Tables)
+			}
+			tellTables(matrix.out, matrix.selection.Tables)
+			return err
 		},
 	}
 	f := cmd.Flags()
 	session.add(f)
-	f.StringVar(&name, "profile", "quick", "ci or quick")
-	f.StringVar(&work, "work", "runs", "folder of phantoms and teacher")
-	f.StringVar(&out, "out", "results", "folder of records and tables; each profile has one of its own in it")
-	f.StringVar(&figureFolder, "figures", "figures", "folder of the figures")
+	matrix.add(f)
+	f.StringVar(&work, "work", "runs", "folder of phantoms and miniature teachers")
+	f.IntVar(&workers, "workers", 1, "processes that share the cells")
+	f.BoolVar(&dryRun, "dry-run", false, "say what would be computed and how long it may take, and do nothing")
+	f.BoolVar(&follow, "follow", false, "work for another process, until standard input closes")
+	f.MarkHidden("follow")
 	return cmd
+}
+
+// tellTables says where everything lies.
+func tellTables(out string, numbers []int) {
+	if len(numbers) == 0 {
+		numbers = experiments.TableNumbers()
+	}
+	for _, n := range numbers {
+		base := filepath.Join(out, fmt.Sprintf("table%d", n))
+		if _, err := os.Stat(base + ".md"); err == nil {
+			fmt.Printf("table %d: %s.md, .csv, .tex, .html\n", n, base)
+		}
+	}
+	fmt.Printf("records: %s\n", filepath.Join(out, "records"))
 }

@@ -103,3 +103,10 @@ func (all Descriptions) String() string {
 	}
 	return text.String()
 }
+
+// Compared reports whether a method is one of the shared recipe γ·CE + α·KL + β·L with an L of its own.
+func Compared(name string) bool {
+	m, err := New(name, nil)
+	_, ok := m.(compared)
+	return err == nil && ok && name != "kd"
+}

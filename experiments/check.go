@@ -1,0 +1,228 @@
+package experiments
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rd/rdlib/dataset/phantom"
+	"rd/rdlib/distill"
+	"rd/rdlib/model"
+	"rd/rdlib/spelling"
+)
+
+// maxSeeds bounds the seeds of a matrix: beyond it a slip of the keyboard would ask for years.
+const maxSeeds = 1000
+
+// checker collects the mistakes of a matrix.
+type checker struct {
+	*Matrix
+	mistakes []error
+}
+
+func (c *checker) say(where string, format string, args ...any) {
+	c.mistakes = append(c.mistakes, fmt.Errorf("%s: %s", where, fmt.Sprintf(format, args...)))
+}
+
+// check tells all mistakes that can be told without images and teachers.
+func (m *Matrix) check() error {
+	c := &checker{Matrix: m}
+	c.one("data", m.Data, Phantom, Real)
+	c.one("training.report", m.Training.Report, "last", "best")
+	if m.Seeds < 1 || m.Seeds > maxSeeds {
+		c.say(m.source.at("seeds"), "seeds %d: 1 to %d are possible", m.Seeds, maxSeeds)
+	}
+	for _, list := range []struct {
+		field string
+		names []string
+	}{
+		{"datasets", names(m.Datasets, MatrixDataset.name)}, {"teachers", names(m.Teachers, MatrixTeacher.name)},
+		{"students", m.Students}, {"methods", names(m.Methods, MatrixMethod.name)},
+	} {
+		if len(list.names) == 0 {
+			c.say(m.source.at(list.field), "no %s are given", list.field)
+		}
+		c.once(list.names, list.field)
+	}
+	c.training()
+	c.datasets()
+	c.teachers()
+	c.students()
+	c.methods()
+	if len(c.mistakes) == 0 {
+		c.run()
+	}
+	return errors.Join(c.mistakes...)
+}
+
+// one refuses a word that is not among those a field takes; a dot parts the fields that lead to it.
+func (c *checker) one(field, word string, words ...string) {
+	if slices.Contains(words, word) {
+		return
+	}
+	var path []any
+	for _, step := range strings.Split(field, ".") {
+		path = append(path, step)
+	}
+	if word == "" {
+		c.say(c.source.at(path...), "%s is not given: %s are possible", field, strings.Join(words, ", "))
+		return
+	}
+	c.say(c.source.at(path...), "%s %q: did you mean %q? (possible: %s)", field, word, spelling.Nearest(word, words), strings.Join(words, ", "))
+}
+
+// known refuses a name that is not among those known.
+func (c *checker) known(what, name string, known []string, path ...any) bool {
+	if slices.Contains(known, name) {
+		return true
+	}
+	c.say(c.source.at(path...), "unknown %s %q: did you mean %q? (known: %s)", what, name, spelling.Nearest(name, known), strings.Join(known, ", "))
+	return false
+}
+
+// once refuses names that are given twice in a list, or are empty.
+func (c *checker) once(names []string, path ...any) {
+	for i, name := range names {
+		at := append(path[:len(path):len(path)], i)
+		switch first := slices.Index(names, name); {
+		case name == "":
+			c.say(c.source.at(at...), "a name is missing")
+		case strings.ContainsAny(name, "/\\\n") || name != strings.TrimSpace(name):
+			c.say(c.source.at(at...), "name %q: slashes, line breaks and blanks around it are not possible: files are named by it", name)
+		case first < i:
+			c.say(c.source.at(at...), "%q stands twice, in %s already: its cells would be computed twice", name, c.source.at(append(path[:len(path):len(path)], first)...))
+		}
+	}
+}
+
+// training checks what all cells share, by way of a cell without teacher.
+func (c *checker) training() {
+	o := c.options()
+	o.Student, o.Method = model.Students()[0], "scratch"
+	if o.Epochs == 0 && o.Steps == 0 {
+		c.say(c.source.at("training"), "how long is it to train? Give epochs or steps")
+	}
+	if err := o.Check(); err != nil {
+		c.say(c.source.at("training"), "%v", err)
+	}
+	if c.Training.Threads < 1 {
+		c.say(c.source.at("training", "threads"), "threads %d: give 1 or more; results are bit-exact for one number of threads only", c.Training.Threads)
+	}
+	if c.Training.PlainKD < 0 {
+		c.say(c.source.at("training", "plain_kd"), "plain_kd %g: a weight from 0 is possible", c.Training.PlainKD)
+	}
+}
+
+func (c *checker) datasets() {
+	var kinds []string
+	for _, k := range phantom.Kinds() {
+		kinds = append(kinds, k.Name)
+	}
+	for i, d := range c.Datasets {
+		if c.Data == Phantom && d.Phantom == "" || d.Phantom == "" && len(d.Folders) == 0 {
+			c.say(c.source.at("datasets", i), "data set %s has no phantom and so no images", d.Name)
+		}
+		if d.Phantom != "" {
+			c.known("phantom", d.Phantom, kinds, "datasets", i, "phantom")
+			if d.PerClass < 10 {
+				c.say(c.source.at("datasets", i), "data set %s: per_class %d: at least 10 phantom images a class are needed", d.Name, d.PerClass)
+			}
+		}
+		if c.Data == Real && len(d.Folders) == 0 {
+			c.say(c.source.at("datasets", i), "data set %s has no folders", d.Name)
+		}
+		for k, folder := range d.Folders {
+			if !localPath(folder) {
+				c.say(c.source.at("datasets", i, "folders", k), "folder %q does not lie below the root of the data", folder)
+			}
+		}
+	}
+}
+
+func (c *checker) teachers() {
+	var miniatures []string
+	for _, m := range Miniatures(c.Matrix) {
+		miniatures = append(miniatures, m.Name)
+	}
+	for i, t := range c.Teachers {
+		switch {
+		case t.Miniature == (t.File != ""):
+			c.say(c.source.at("teachers", i), "teacher %s: give either miniature: true or a file", t.Name)
+		case t.Miniature:
+			c.known("miniature", t.Name, miniatures, "teachers", i, "name")
+			if c.Miniatures.PerClass < 1 || !(c.Miniatures.Share > 0) {
+				c.say(c.source.at("miniatures"), "miniatures need per_class and share above 0")
+			}
+		case !localPath(t.File):
+			c.say(c.source.at("teachers", i, "file"), "file %q does not lie below the root of the data", t.File)
+		}
+		if t.Paper != "" {
+			c.known("teacher of the paper", t.Paper, paperTeachers, "teachers", i, "paper")
+		}
+		for k, name := range t.Datasets {
+			c.known("data set", name, names(c.Datasets, MatrixDataset.name), "teachers", i, "datasets", k)
+		}
+	}
+}
+
+func (c *checker) students() {
+	for i, name := range c.Students {
+		c.known("student", name, model.Students(), "students", i)
+	}
+}
+
+func (c *checker) methods() {
+	for i, method := range c.Methods {
+		if !c.known("method", method.Name, distill.Names(), "methods", i, "name") {
+			continue
+		}
+		if _, err := distill.New(method.Name, c.methodOptions(method)); err != nil {
+			c.say(c.source.at("methods", i, "options"), "%v", err)
+		}
+		if len(method.Options) > 0 && method.Source == "" {
+			c.say(c.source.at("methods", i), "method %s: its options have no source", method.Name)
+		}
+	}
+}
+
+// run checks the blocks: every name known, no cell in two of them.
+func (c *checker) run() {
+	for i, b := range c.Run {
+		for _, list := range []struct {
+			what, field  string
+			names, known []string
+		}{
+			{"data set", "datasets", b.Datasets, names(c.Datasets, MatrixDataset.name)},
+			{"teacher", "teachers", b.Teachers, names(c.Teachers, MatrixTeacher.name)},
+			{"student", "students", b.Students, c.Students},
+			{"method", "methods", b.Methods, names(c.Methods, MatrixMethod.name)},
+		} {
+			for k, name := range list.names {
+				c.known(list.what, name, list.known, "run", i, list.field, k)
+			}
+			c.once(list.names, "run", i, list.field)
+		}
+		if b.Seeds < 0 || b.Seeds > maxSeeds {
+			c.say(c.source.at("run", i, "seeds"), "seeds %d: 1 to %d are possible", b.Seeds, maxSeeds)
+		}
+	}
+	if len(c.mistakes) > 0 {
+		return
+	}
+	for _, data := range []string{Phantom, Real} {
+		first := map[Cell]int{}
+		for i, b := range c.Run {
+			for _, cell := range c.block(b, data) {
+				if before, twice := first[cell]; twice && before != i {
+					c.say(c.source.at("run", i), "%s is planned in %s already", cell, c.source.at("run", before))
+					break
+				}
+				first[cell] = i
+			}
+		}
+		if len(c.mistakes) > 0 {
+			return
+		}
+	}
+}

@@ -1,0 +1,262 @@
+package experiments
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/go-gota/gota/dataframe"
+	"github.com/go-gota/gota/series"
+	"github.com/google/renameio/v2"
+)
+
+func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+
+// name is the table's file name, without extension.
+func (t *Table) name() string { return fmt.Sprintf("table%d", t.Number) }
+
+// Write writes a table to a folder as Markdown, CSV, LaTeX (booktabs) and HTML.
+func (t *Table) Write(dir string) error {
+	csv, err := t.csv()
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", t.name(), dir, err)
+	}
+	html, err := t.html()
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", t.name(), dir, err)
+	}
+	for ext, data := range map[string][]byte{"md": []byte(t.markdown()), "csv": csv, "tex": []byte(t.latex()), "html": html} {
+		path := filepath.Join(dir, t.name()+"."+ext)
+		if err := renameio.WriteFile(path, data, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// markdownText escapes what Markdown would read as markup within a table.
+var markdownText = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "\n", " ", "\r", " ")
+
+func (t *Table) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Table %d. %s\n\n", t.Number, markdownText.Replace(t.Title))
+	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	var heads, rule []string
+	for _, h := range append(t.Labels[:len(t.Labels):len(t.Labels)], t.Columns...) {
+		heads, rule = append(heads, markdownText.Replace(h)), append(rule, "---")
+	}
+	line(heads)
+	line(rule)
+	for _, row := range t.Rows {
+		var cells []string
+		for _, l := range row.Labels {
+			cells = append(cells, markdownText.Replace(l))
+		}
+		for _, v := range row.Values {
+			cells = append(cells, v.markdown())
+		}
+		line(cells)
+	}
+	b.WriteByte('\n')
+	for _, note := range t.footer() {
+		fmt.Fprintf(&b, "- %s\n", strings.ReplaceAll(note, "\n", " "))
+	}
+	return b.String()
+}
+
+func (v *Value) markdown() string {
+	text := markdownText.Replace(v.plain())
+	switch v.Rank {
+	case 1:
+		text = "**" + text + "**"
+	case 2:
+		text = "<u>" + text + "</u>"
+	}
+	for i, path := range append(v.Records[:len(v.Records):len(v.Records)], v.Failures...) {
+		text += fmt.Sprintf(" [%d](%s)", i+1, path)
+	}
+	if paper := v.paper(); paper != "" {
+		text += "<br>paper " + paper
+	}
+	return text
+}
+
+// csv has for each column of values its mean, and then its standard deviation, number of seeds, state, the paper's value
+// and the records, in columns of their own.
+func (t *Table) csv() ([]byte, error) {
+	var columns []series.Series
+	texts := func(name string, of func(TableRow) string) {
+		values := make([]string, len(t.Rows))
+		for i, row := range t.Rows {
+			values[i] = of(row)
+		}
+		columns = append(columns, series.New(values, series.String, name))
+	}
+	for i, label := range t.Labels {
+		texts(label, func(r TableRow) string { return r.Labels[i] })
+	}
+	decimal := func(v float64, digits int) string {
+		if math.IsNaN(v) {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'f', digits, 64)
+	}
+	for i, column := range t.Columns {
+		texts(column, func(r TableRow) string {
+			if v := r.Values[i]; v.Text != "" {
+				return v.Text
+			}
+			return decimal(r.Values[i].Mean, 2)
+		})
+	}
+	for i, column := range t.Columns {
+		texts(column+" sd", func(r TableRow) string { return decimal(r.Values[i].SD, 2) })
+		texts(column+" n", func(r TableRow) string { return strconv.Itoa(r.Values[i].N) })
+		texts(column+" state", func(r TableRow) string {
+			if r.Values[i].State == Done {
+				return "done"
+			}
+			return string(r.Values[i].State)
+		})
+		texts(column+" paper", func(r TableRow) string { return decimal(r.Values[i].Paper, 2) })
+		texts(column+" records", func(r TableRow) string {
+			return strings.Join(append(r.Values[i].Records[:len(r.Values[i].Records):len(r.Values[i].Records)], r.Values[i].Failures...), " ")
+		})
+	}
+	var out bytes.Buffer
+	frame := dataframe.New(columns...)
+	if frame.Err != nil {
+		return nil, frame.Err
+	}
+	err := frame.WriteCSV(&out)
+	return out.Bytes(), err
+}
+
+// latexText escapes what LaTeX would read as markup.
+var latexText = strings.NewReplacer(`\`, `\textbackslash{}`, "{", `\{`, "}", `\}`, "$", `\$`, "&", `\&`, "#", `\#`, "%", `\%`, "_", `\_`,
+	"^", `\textasciicircum{}`, "~", `\textasciitilde{}`, "±", `$\pm$`, otherTeacher, `$^\dagger$`, "“", "``", "”", "''", "–", "--", "α", `$\alpha$`, "β", `$\beta$`, "φ", `$\varphi$`, "×", `$\times$`, "`", "", "\n", " ", "\r", " ")
+
+// latex is a table for the packages booktabs and graphicx, as wide as a line; the records of each row stand behind it in a comment.
+func (t *Table) latex() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%% Needs \\usepackage{booktabs,graphicx}.\n\\begin{table}\n\\centering\n\\caption{%s}\n\\label{tab:%s}\n\\resizebox{\\linewidth}{!}{%%\n\\begin{tabular}{%s%s}\n\\toprule\n",
+		latexText.Replace(t.Title), t.name(), strings.Repeat("l", len(t.Labels)), strings.Repeat("c", len(t.Columns)))
+	line := func(cells []string) { fmt.Fprintf(&b, "%s \\\\", strings.Join(cells, " & ")) }
+	var heads []string
+	for _, h := range append(t.Labels[:len(t.Labels):len(t.Labels)], t.Columns...) {
+		heads = append(heads, latexText.Replace(h))
+	}
+	line(heads)
+	b.WriteString("\n\\midrule\n")
+	for i, row := range t.Rows {
+		if i > 0 && row.Labels[0] != t.Rows[i-1].Labels[0] {
+			b.WriteString("\\midrule\n")
+		}
+		var cells, records []string
+		for _, l := range row.Labels {
+			cells = append(cells, latexText.Replace(l))
+		}
+		for _, v := range row.Values {
+			cells = append(cells, v.latex())
+			records = append(records, append(v.Records[:len(v.Records):len(v.Records)], v.Failures...)...)
+		}
+		line(cells)
+		if len(records) > 0 {
+			fmt.Fprintf(&b, " %% %s", strings.Join(records, " "))
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("\\bottomrule\n\\end{tabular}}\n\n\\begin{flushleft}\\scriptsize\n")
+	for _, note := range t.footer() {
+		fmt.Fprintf(&b, "%s\\\\\n", latexText.Replace(note))
+	}
+	b.WriteString("\\end{flushleft}\n\\end{table}\n")
+	return b.String()
+}
+
+func (v *Value) latex() string {
+	text := latexText.Replace(v.plain())
+	switch v.Rank {
+	case 1:
+		text = `\textbf{` + text + "}"
+	case 2:
+		text = `\underline{` + text + "}"
+	}
+	if paper := v.paper(); paper != "" {
+		text += ` {\scriptsize [` + latexText.Replace(paper) + "]}"
+	}
+	return text
+}
+
+// page is the HTML of one table; html/template escapes what it is given.
+var page = template.Must(template.New("table").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Table {{.Number}}. {{.Title}}</title>
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em; color: #222; }
+h1 { font-size: 1.2em; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; }
+thead { border-bottom: 1px solid #222; }
+th, td { padding: .3em .6em; text-align: left; vertical-align: top; white-space: nowrap; }
+tbody tr:hover { background: #f2f5f9; }
+.second { text-decoration: underline; }
+.paper, .records { font-size: .8em; color: #555; }
+.none { color: #777; }
+.failed { color: #a40000; }
+</style>
+</head>
+<body>
+<h1>Table {{.Number}}. {{.Title}}</h1>
+<div class="wide"><table>
+<thead><tr>{{range .Labels}}<th>{{.}}</th>{{end}}{{range .Columns}}<th>{{.}}</th>{{end}}</tr></thead>
+<tbody>
+{{range .Rows}}<tr>{{range .Labels}}<td>{{.}}</td>{{end}}{{range .Values}}<td>{{template "value" .}}</td>{{end}}</tr>
+{{end}}</tbody>
+</table></div>
+<ul>
+{{range .Footer}}<li>{{.}}</li>
+{{end}}</ul>
+</body>
+</html>
+{{define "value"}}{{if eq .Rank 1}}<strong>{{.Plain}}</strong>{{else if eq .Rank 2}}<span class="second">{{.Plain}}</span>{{else if eq .State "failed"}}<span class="failed">{{.Plain}}</span>{{else if .State}}<span class="none">{{.Plain}}</span>{{else}}{{.Plain}}{{end}}{{if .Links}} <span class="records">{{range $i, $l := .Links}}{{if $i}} {{end}}<a href="{{.Path}}">{{.Number}}</a>{{end}}</span>{{end}}{{with .PaperText}}<br><span class="paper">paper {{.}}</span>{{end}}{{end}}`))
+
+func (t *Table) html() ([]byte, error) {
+	type link struct {
+		Number int
+		Path   string
+	}
+	type value struct {
+		Rank      int
+		State     State
+		Plain     string
+		PaperText string
+		Links     []link
+	}
+	type row struct {
+		Labels []string
+		Values []value
+	}
+	var rows []row
+	for _, r := range t.Rows {
+		out := row{Labels: r.Labels}
+		for _, v := range r.Values {
+			shown := value{Rank: v.Rank, State: v.State, Plain: v.plain(), PaperText: v.paper()}
+			for i, path := range append(v.Records[:len(v.Records):len(v.Records)], v.Failures...) {
+				shown.Links = append(shown.Links, link{i + 1, path})
+			}
+			out.Values = append(out.Values, shown)
+		}
+		rows = append(rows, out)
+	}
+	var b bytes.Buffer
+	err := page.Execute(&b, map[string]any{"Number": t.Number, "Title": t.Title, "Labels": t.Labels, "Columns": t.Columns, "Rows": rows, "Footer": t.footer()})
+	return b.Bytes(), err
+}

@@ -1,0 +1,154 @@
+package experiments
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// State is why a value of a table has no number.
+type State string
+
+const (
+	Done   State = ""
+	NotRun State = "not run"
+	Failed State = "failed"
+)
+
+// Table is a table of results before it is written down, in any format.
+type Table struct {
+	Number  int
+	Title   string
+	Labels  []string // headings of the columns that say what a row is
+	Columns []string // headings of the columns of values
+	Rows    []TableRow
+	Notes   []string // below the table, in plain text
+}
+
+// TableRow is one row: as many labels and values as the table has headings.
+type TableRow struct {
+	Labels []string
+	Values []Value
+}
+
+// Value is what one place of a table says: a mean over seeds, or why there is none.
+type Value struct {
+	State    State
+	Text     string  // instead of a number
+	Mean     float64 // in per cent, or points
+	SD       float64 // standard deviation over seeds; NaN below two
+	N        int     // seeds
+	Signed   bool    // a difference: it is written with its sign
+	Rank     int     // 1: the best of its row or column, 2: the second, 0: neither
+	Remark   string  // such as "within noise"
+	Paper    float64 // NaN: the paper has none
+	SameAs   bool    // data, teacher, size and length are the paper's: the difference means something
+	Records  []string
+	Failures []string // paths of the notes on the cells that failed, as Records' relative to the table's folder
+}
+
+// absent is a value that was not computed, with the paper's beside it.
+func absent(state State, paper float64) Value {
+	return Value{State: state, Mean: math.NaN(), SD: math.NaN(), Paper: paper}
+}
+
+// rank marks the largest and second largest of values; equal ones, as printed, share their place, and where all are equal there
+// is none.
+func rank(values []*Value) {
+	var done []*Value
+	for _, v := range values {
+		if v.State == Done && v.Text == "" {
+			done = append(done, v)
+		}
+	}
+	if len(done) < 2 {
+		return
+	}
+	printed := func(v *Value) float64 { return math.Round(v.Mean * 100) }
+	var distinct []float64
+	for _, v := range done {
+		if !slices.Contains(distinct, printed(v)) {
+			distinct = append(distinct, printed(v))
+		}
+	}
+	if len(distinct) < 2 {
+		return // nothing is better than anything
+	}
+	slices.Sort(distinct)
+	slices.Reverse(distinct)
+	for _, v := range done {
+		if place := slices.Index(distinct, printed(v)); place < 2 {
+			v.Rank = place + 1
+		}
+	}
+}
+
+// otherTeacher marks the paper's values that were reached with another teacher, other data, size or length than ours.
+const otherTeacher = "†"
+
+// footer is what the marks of a table mean, as far as it has them.
+func (t *Table) footer() []string {
+	var paper, other, same, notRun, failed, ranked bool
+	for _, row := range t.Rows {
+		for _, v := range row.Values {
+			paper = paper || !math.IsNaN(v.Paper) && v.Text == ""
+			other = other || !math.IsNaN(v.Paper) && !v.SameAs && v.Text == ""
+			same = same || !math.IsNaN(v.Paper) && v.SameAs && v.State == Done
+			notRun, failed, ranked = notRun || v.State == NotRun, failed || v.State == Failed, ranked || v.Rank > 0
+		}
+	}
+	var lines []string
+	for _, line := range []struct {
+		has  bool
+		text string
+	}{
+		{ranked, "Bold: the largest, underlined: the second largest; which differences exceed noise is another question."},
+		{paper, "“paper”: the paper's value for the same place of its table."},
+		{other, otherTeacher + " other teacher: the paper's data, teacher, size or length of training are not those used here, so that no difference is printed."},
+		{same, "In brackets behind the paper's value: the difference to it, where data, teacher, size and length are the paper's."},
+		{notRun, "“not run”: not computed, by choice of the profile or because data or teacher are not there."},
+		{failed, "“failed”: the computation ended with an error; `rd status` names it."},
+	} {
+		if line.has {
+			lines = append(lines, line.text)
+		}
+	}
+	return append(lines, t.Notes...)
+}
+
+// number writes a mean and its standard deviation over seeds, in plain text.
+func (v *Value) number() string {
+	format := "%.2f"
+	if v.Signed {
+		format = "%+.2f"
+	}
+	text := sprintf(format, v.Mean)
+	if !math.IsNaN(v.SD) {
+		text += sprintf(" ± %.2f", v.SD)
+	}
+	return text
+}
+
+// paper writes the paper's value; "" where it has none.
+func (v *Value) paper() string {
+	switch {
+	case math.IsNaN(v.Paper) || v.Text != "":
+		return ""
+	case !v.SameAs:
+		return sprintf("%.2f", v.Paper) + otherTeacher
+	case v.State == Done:
+		return sprintf("%.2f (%+.2f)", v.Paper, v.Mean-v.Paper)
+	}
+	return sprintf("%.2f", v.Paper)
+}
+
+// plain is a value as text without any markup.
+func (v *Value) plain() string {
+	switch {
+	case v.Text != "":
+		return v.Text
+	case v.State != Done:
+		return string(v.State)
+	}
+	return strings.TrimSpace(v.number() + " " + v.Remark)
+}

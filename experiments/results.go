@@ -1,0 +1,202 @@
+package experiments
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/stat"
+
+	"rd/rdlib"
+	"rd/rdlib/model"
+	"rd/rdlib/record"
+)
+
+// Results are what a store holds of a plan's matrix. Tables are functions of them alone.
+type Results struct {
+	plan    *Plan
+	store   *Store
+	records map[Cell]*record.Record
+	failed  map[Cell]*Failure
+	seeds   int // 1 … seeds were looked for
+	// Strange says of each record that is not counted why.
+	Strange []string
+}
+
+// Results reads the records of the whole matrix, whatever part of it the plan computes. Records that are damaged or of
+// another configuration are not counted.
+func (p *Plan) Results(store *Store) (*Results, error) {
+	r := &Results{plan: p, store: store, records: map[Cell]*record.Record{}, failed: map[Cell]*Failure{}}
+	r.seeds = p.Matrix.Seeds
+	for _, c := range p.Cells {
+		r.seeds = max(r.seeds, int(c.Seed))
+	}
+	for _, c := range p.Matrix.block(Block{Seeds: r.seeds}, p.Data) {
+		found, err := store.Record(c)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if f := store.Failed(c); f != nil {
+				r.failed[c] = f
+			}
+		case errors.Is(err, record.ErrDamaged):
+			r.Strange = append(r.Strange, err.Error())
+		case err != nil:
+			return nil, err
+		default:
+			if why := p.differs(c, found); why != "" {
+				r.Strange = append(r.Strange, fmt.Sprintf("%s is of another configuration: %s", store.recordPath(c), why))
+				continue
+			}
+			r.records[c] = found
+		}
+	}
+	return r, nil
+}
+
+// differs says in what a record is not what the matrix asks of a cell; "" where it is, as far as can be told without
+// the images and the teacher.
+func (p *Plan) differs(c Cell, r *record.Record) string {
+	m, config := p.Matrix, r.Result.Config
+	t := m.Training
+	width := t.Width
+	if width == 0 {
+		width = 1
+	}
+	student, err := model.New(c.Student, model.Config{Classes: max(2, len(r.Result.Classes)), Width: width})
+	if err != nil {
+		return err.Error()
+	}
+	type pair struct {
+		what      string
+		got, want any
+	}
+	pairs := []pair{
+		{"student", config.Student, student.Name()}, {"width", config.Width, width}, {"method", config.Method, c.Method},
+		{"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, t.Epochs}, {"batch", config.Batch, t.Batch},
+		{"learning rate", config.Optimizer.LearningRate, t.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, t.WeightDecay},
+		{"schedule", config.Optimizer.Schedule, t.Schedule}, {"threads", config.Backend.Threads, t.Threads},
+		{"phantom", config.Dataset.Phantom, p.Data == Phantom}, {"images left out", config.Dataset.DropLeaks, t.DropLeaks},
+	}
+	if t.Epochs == 0 {
+		pairs = append(pairs, pair{"steps", config.Steps, t.Steps})
+	}
+	if t.Views != 0 {
+		pairs = append(pairs, pair{"views", config.Views, t.Views})
+	}
+	if height, ok := numberIn(config.Input, "height"); ok {
+		pairs = append(pairs, pair{"size", height, float64(t.Size)})
+	}
+	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
+	for name, want := range m.methodOptions(method) {
+		if got, ok := member(config.Options, name); ok && !sameOption(got, want) {
+			pairs = append(pairs, pair{"option " + name, got, want})
+		}
+	}
+	for _, x := range pairs {
+		if x.got != x.want {
+			return fmt.Sprintf("%s is %v, not %v", x.what, x.got, x.want)
+		}
+	}
+	return ""
+}
+
+// member is a member of what was read from a JSON object.
+func member(object any, name string) (any, bool) {
+	data, err := json.Marshal(object)
+	if err != nil {
+		return nil, false
+	}
+	var members map[string]any
+	if json.Unmarshal(data, &members) != nil {
+		return nil, false
+	}
+	value, ok := members[name]
+	return value, ok
+}
+
+func numberIn(object any, name string) (float64, bool) {
+	value, _ := member(object, name)
+	n, ok := value.(float64)
+	return n, ok
+}
+
+// sameOption is whether a recorded value is what an option's text says.
+func sameOption(got any, text string) bool {
+	switch got := got.(type) {
+	case float64:
+		var want float64
+		return json.Unmarshal([]byte(text), &want) == nil && want == got
+	case bool:
+		return got == (text == "on" || text == "true")
+	}
+	return fmt.Sprint(got) == text
+}
+
+// outcome is the accuracy in per cent that the matrix reports.
+func (r *Results) outcome(rec *record.Record) float64 {
+	if r.plan.Matrix.Training.Report == "best" {
+		return 100 * rec.Result.Best.TestAccuracy
+	}
+	return 100 * rec.Result.Last.TestAccuracy
+}
+
+// link is a path of the store, relative to the folder of the tables.
+func (r *Results) link(path string) string {
+	if relative, err := filepath.Rel(r.store.dir, path); err == nil {
+		path = relative
+	}
+	return strings.ReplaceAll(filepath.ToSlash(path), " ", "%20")
+}
+
+// seedsOf lists a row's and column's cells that are done, by seed, and notes records and failures in the value.
+func (r *Results) seedsOf(v *Value, dataset, student, method, teacher string) map[uint64]float64 {
+	found := map[uint64]float64{}
+	for seed := range uint64(r.seeds) {
+		c := Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed + 1}
+		if rec := r.records[c]; rec != nil {
+			found[c.Seed] = r.outcome(rec)
+			v.Records = append(v.Records, r.link(r.store.recordPath(c)))
+		} else if r.failed[c] != nil {
+			v.Failures = append(v.Failures, r.link(r.store.failure(c)))
+		}
+	}
+	return found
+}
+
+// accuracy is the mean accuracy of a row and column over its seeds.
+func (r *Results) accuracy(dataset, student, method, teacher string, paper float64) Value {
+	v := absent(NotRun, paper)
+	found := r.seedsOf(&v, dataset, student, method, teacher)
+	if len(found) > 0 {
+		v.State = Done
+		v.mean(slices.Collect(maps.Values(found)))
+		if len(v.Failures) > 0 {
+			v.Remark = fmt.Sprintf("(%d failed)", len(v.Failures))
+		}
+	} else if len(v.Failures) > 0 {
+		v.State = Failed
+	}
+	return v
+}
+
+// mean fills in mean, standard deviation and number of values, in their sorted order, so that they are the same bit for bit.
+func (v *Value) mean(values []float64) {
+	slices.Sort(values)
+	v.N = len(values)
+	v.Mean, v.SD = stat.MeanStdDev(values, nil)
+	if v.N < 2 {
+		v.SD = math.NaN()
+	}
+}
+
+// comparable is whether data, size and length of training are the paper's, and the teacher, where there is one.
+func (p *Plan) comparable(teacher string) bool {
+	t, _ := named(p.Matrix.Teachers, MatrixTeacher.name, teacher)
+	return p.Data == Real && p.Matrix.Training.Size == 224 && p.Matrix.Training.Epochs == rdlib.PaperEpochs && (teacher == "" || t.Original)
+}

@@ -1,0 +1,138 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rd/rdlib"
+	"rd/rdlib/record"
+)
+
+// claimPoll is how often a process looks whether another one is done with a cell.
+const claimPoll = time.Second
+
+// Work is a list of cells to compute into one store. Several processes may work on one list: each cell is computed once.
+type Work struct {
+	Store   *Store
+	Cells   []Cell
+	Command string // noted in the records
+	// Options makes what a cell needs, such as its data, and returns its options.
+	Options func(context.Context, *rdlib.Session, Cell) (rdlib.Options, error)
+	After   func() error     // called when a cell has ended, to render tables; nil: nothing is
+	Stop    func(error) bool // whether the other cells would end as this one did; nil: never
+}
+
+// Run computes the cells that have no record yet and writes each record as it comes, so that an interruption loses
+// nothing. A cell that fails is noted and the rest goes on; the error then names all that failed. Cells that
+// another process computes are waited for, and taken over when it ends without having finished them.
+func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
+	started := time.Now()
+	number := map[Cell]int{}
+	for i, c := range w.Cells {
+		number[c] = i + 1
+	}
+	var failed []error
+	left, told := w.Cells, false
+	for len(left) > 0 {
+		var busy []Cell
+		for _, c := range left {
+			name := fmt.Sprintf("[%d/%d] %s", number[c], len(w.Cells), c)
+			others, err := w.try(ctx, session, c, name, started)
+			if others {
+				busy = append(busy, c)
+				continue
+			}
+			var cell *cellError
+			if err != nil && !errors.As(err, &cell) {
+				return err
+			}
+			if cell != nil {
+				failed = append(failed, fmt.Errorf("%s: %w", c, cell.error))
+				fmt.Fprintf(session.Log, "%s: failed: %v\n", name, cell.error)
+			}
+			if w.After != nil {
+				if err := w.After(); err != nil {
+					return err
+				}
+			}
+		}
+		if len(busy) == len(left) {
+			if !told {
+				fmt.Fprintf(session.Log, "waiting for another process that computes %s\n", busy[0])
+				told = true
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(claimPoll):
+			}
+		}
+		left = busy
+	}
+	return errors.Join(failed...)
+}
+
+// cellError is a failure of one cell alone.
+type cellError struct{ error }
+
+// try computes a cell unless it is done. others: another process has it.
+func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name string, started time.Time) (others bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	claim, err := w.Store.Claim(c)
+	if err != nil {
+		return false, err
+	}
+	if claim == nil {
+		return true, nil
+	}
+	defer claim.Release()
+	if f := w.Store.Failed(c); f != nil && f.Time.After(started) {
+		return false, &cellError{errors.New(f.Error + " (in another process)")}
+	}
+	r, err := w.compute(ctx, session, c, name)
+	if err == nil {
+		last := r.Result.Last
+		fmt.Fprintf(session.Log, "%s: test accuracy %.1f %% (%d of %d)\n", name, 100*last.TestAccuracy, last.TestCorrect, last.TestTotal)
+		return false, nil
+	}
+	if rdlib.ExitCode(err) == rdlib.ExitInterrupted || w.Stop != nil && w.Stop(err) {
+		return false, err
+	}
+	if err := w.Store.Fail(c, err, w.Command); err != nil {
+		return false, err
+	}
+	return false, &cellError{err}
+}
+
+// compute returns the cell's record, which is kept.
+func (w *Work) compute(ctx context.Context, session *rdlib.Session, c Cell, name string) (*record.Record, error) {
+	o, err := w.Options(ctx, session, c)
+	if err != nil {
+		return nil, err
+	}
+	o.Name, o.Command = name, w.Command
+	job, err := session.Prepare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	job.Keep(w.Store.checkpoint(c, job.Key))
+	r, err := w.Store.Have(c, job.Key, session.Log)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		if leaks := job.Leaks(); r.Leaks == nil && leaks != nil { // a record from before leaks were noted
+			r.Leaks = leaks
+			return r, w.Store.Finish(c, r)
+		}
+		return r, nil
+	}
+	if r, _, err = job.Train(ctx); err != nil {
+		return nil, err
+	}
+	return r, w.Store.Finish(c, r)
+}
