@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-# quick: the full comparison on a phantom, minutes on two cores. ci: the same path in its smallest form.
+# quick: Tables 3 and 5 on phantoms, minutes on two cores. ci: the same path in its smallest form. small, paper: see README.md.
 PROFILE ?= quick
 # Nothing is downloaded at run time: GoMLX is not to fetch runtimes by itself.
 export GOMLX_NO_AUTO_INSTALL := 1
@@ -30,12 +30,16 @@ build: toolchain ## bin/rd
 	go build -o bin/rd ./experiments/rd
 
 .PHONY: reproduce
-reproduce: setup ## the main job: distil on a phantom, compare the methods (PROFILE=quick or ci)
+reproduce: setup ## the main job: compute and render the tables (PROFILE=quick, ci, small or paper)
 	bin/rd reproduce --profile $(PROFILE)
 
 .PHONY: test
 test: setup ## all tests
 	go test -timeout 30m -json ./... | go run ./tools/testsummary
+
+.PHONY: kill-campaign
+kill-campaign: setup ## kill two workers 30 times at random moments; their tables must be those of an undisturbed run
+	RD_KILLS=30 go test ./experiments/rd -count 1 -run KillCampaign -v
 
 .PHONY: golden
 golden: setup ## tests against golden vectors (RD_GOLDEN_DIR=DIR: vectors from elsewhere)

@@ -102,7 +102,7 @@ func Run(ctx context.Context, session *rdlib.Session, spec *Spec) error {
 		return err
 	}
 	work := &Work{
-		Store: store, Cells: spec.Cells(), Command: spec.Command,
+		Store: store, Cells: spec.Cells(), Command: spec.Command, CheckpointEvery: spec.Base.CheckpointEvery,
 		Options: func(_ context.Context, _ *rdlib.Session, c Cell) (rdlib.Options, error) { return spec.options(c), nil },
 		After:   func() error { return Render(spec) },
 		Stop: func(err error) bool {

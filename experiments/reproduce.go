@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"rd/rdlib"
 )
@@ -25,19 +26,24 @@ func (p *Plan) OutFolder(results string) string {
 	return filepath.Join(results, name)
 }
 
-// Reproduce computes what is missing of a plan and renders its tables into the store's folder whenever a cell has ended. What
-// the cells need, phantoms and miniature teachers, is made under work.
-func Reproduce(ctx context.Context, session *rdlib.Session, p *Plan, store *Store, work, command string, numbers []int) error {
-	prepared := newPreparation(p, store, work)
+// Reproduction says where and how a plan is computed.
+type Reproduction struct {
+	Plan            *Plan
+	Store           *Store
+	Work            string        // folder of what is made on the way: phantoms, miniature teachers
+	Tables          []int         // those to render; none: all
+	Command         string        // noted in the records
+	CheckpointEvery time.Duration // 0 is a minute
+}
+
+// Run computes what is missing and renders the tables into the store's folder whenever a cell has ended.
+func (r Reproduction) Run(ctx context.Context, session *rdlib.Session) error {
+	prepared := newPreparation(r.Plan, r.Store, r.Work)
 	w := &Work{
-		Store: store, Cells: p.Cells, Command: command, Options: prepared.options,
-		After: func() error { return p.Render(store, numbers) },
+		Store: r.Store, Cells: r.Plan.Cells, Command: r.Command, CheckpointEvery: r.CheckpointEvery, Options: prepared.options,
+		After: func() error { return r.Plan.Render(r.Store, r.Tables) },
 	}
-	err := w.Run(ctx, session)
-	if rendered := p.Render(store, numbers); err == nil {
-		err = rendered
-	}
-	return err
+	return w.Run(ctx, session)
 }
 
 // Render writes the tables of the given numbers, or all, from the records in the store.

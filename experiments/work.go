@@ -15,9 +15,10 @@ const claimPoll = time.Second
 
 // Work is a list of cells to compute into one store. Several processes may work on one list: each cell is computed once.
 type Work struct {
-	Store   *Store
-	Cells   []Cell
-	Command string // noted in the records
+	Store           *Store
+	Cells           []Cell
+	Command         string        // noted in the records
+	CheckpointEvery time.Duration // 0 is a minute
 	// Options makes what a cell needs, such as its data, and returns its options.
 	Options func(context.Context, *rdlib.Session, Cell) (rdlib.Options, error)
 	After   func() error     // called when a cell has ended, to render tables; nil: nothing is
@@ -93,10 +94,13 @@ func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name str
 	if f := w.Store.Failed(c); f != nil && f.Time.After(started) {
 		return false, &cellError{errors.New(f.Error + " (in another process)")}
 	}
-	r, err := w.compute(ctx, session, c, name)
+	r, before, err := w.compute(ctx, session, c, name)
 	if err == nil {
-		last := r.Result.Last
-		fmt.Fprintf(session.Log, "%s: test accuracy %.1f %% (%d of %d)\n", name, 100*last.TestAccuracy, last.TestCorrect, last.TestTotal)
+		last, when := r.Result.Last, ""
+		if before {
+			when = "done before, "
+		}
+		fmt.Fprintf(session.Log, "%s: %stest accuracy %.1f %% (%d of %d)\n", name, when, 100*last.TestAccuracy, last.TestCorrect, last.TestTotal)
 		return false, nil
 	}
 	if rdlib.ExitCode(err) == rdlib.ExitInterrupted || w.Stop != nil && w.Stop(err) {
@@ -108,31 +112,30 @@ func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name str
 	return false, &cellError{err}
 }
 
-// compute returns the cell's record, which is kept.
-func (w *Work) compute(ctx context.Context, session *rdlib.Session, c Cell, name string) (*record.Record, error) {
+// compute returns the cell's record, which is kept, and whether it was there before.
+func (w *Work) compute(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, before bool, err error) {
 	o, err := w.Options(ctx, session, c)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	o.Name, o.Command = name, w.Command
+	o.Name, o.Command, o.CheckpointEvery = name, w.Command, w.CheckpointEvery
 	job, err := session.Prepare(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	job.Keep(w.Store.checkpoint(c, job.Key))
-	r, err := w.Store.Have(c, job.Key, session.Log)
-	if err != nil {
-		return nil, err
+	if r, err = w.Store.Have(c, job.Key, session.Log); err != nil {
+		return nil, false, err
 	}
 	if r != nil {
 		if leaks := job.Leaks(); r.Leaks == nil && leaks != nil { // a record from before leaks were noted
 			r.Leaks = leaks
-			return r, w.Store.Finish(c, r)
+			return r, true, w.Store.Finish(c, r)
 		}
-		return r, nil
+		return r, true, nil
 	}
 	if r, _, err = job.Train(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return r, w.Store.Finish(c, r)
+	return r, false, w.Store.Finish(c, r)
 }

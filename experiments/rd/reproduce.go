@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -53,7 +54,7 @@ func (m *matrixFlags) plan(flags *pflag.FlagSet) (*experiments.Plan, error) {
 func reproduceCommand() *cobra.Command {
 	var session sessionFlags
 	var matrix matrixFlags
-	var work string
+	var run experiments.Reproduction
 	var workers int
 	var dryRun, follow bool
 	cmd := &cobra.Command{
@@ -103,7 +104,8 @@ run it several times at once, in one folder, and the processes share the cells, 
 				return err
 			}
 			defer s.Close()
-			err = experiments.Reproduce(ctx, s, plan, store, work, commandLine("bin/rd"), matrix.selection.Tables)
+			run.Plan, run.Store, run.Tables, run.Command = plan, store, matrix.selection.Tables, commandLine("bin/rd")
+			err = run.Run(ctx, s)
 			if follow {
 				return err
 			}
@@ -120,7 +122,8 @@ run it several times at once, in one folder, and the processes share the cells, 
 	f := cmd.Flags()
 	session.add(f)
 	matrix.add(f)
-	f.StringVar(&work, "work", "runs", "folder of phantoms and miniature teachers")
+	f.DurationVar(&run.CheckpointEvery, "checkpoint-every", time.Minute, "time between a cell's checkpoints")
+	f.StringVar(&run.Work, "work", "runs", "folder of phantoms and miniature teachers")
 	f.IntVar(&workers, "workers", 1, "processes that share the cells")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would be computed and how long it may take, and do nothing")
 	f.BoolVar(&follow, "follow", false, "work for another process, until standard input closes")

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// killed is the matrix of these tests: one miniature teacher, four methods of which two have two phases.
+const killed = `about: a test
+data: phantom
+training: {size: 32, batch: 8, steps: 40, width: 0.5, views: 2, learning_rate: 5e-3, weight_decay: 0.01, schedule: cosine, plain_kd: 0, report: last, threads: 1}
+miniatures: {per_class: 6, share: 0.01}
+datasets:
+  - {name: BUSI, phantom: busi, per_class: 20}
+teachers:
+  - {name: mini-raddensenet, paper: RadDenseNet, miniature: true}
+students: [shufflenet]
+methods: [{name: scratch}, {name: hint}, {name: direct}, {name: rd}]
+seeds: 2
+`
+
+// matrixRun is a folder in which the matrix is computed.
+type matrixRun struct{ dir string }
+
+func newMatrixRun(t *testing.T) matrixRun {
+	t.Helper()
+	m := matrixRun{t.TempDir()}
+	if err := os.WriteFile(filepath.Join(m.dir, "killed.yaml"), []byte(killed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m matrixRun) args(workers int) []string {
+	return []string{"reproduce", "--profile", filepath.Join(m.dir, "killed.yaml"), "--out", filepath.Join(m.dir, "results"), "--work", filepath.Join(m.dir, "work"),
+		"--cache", filepath.Join(m.dir, "cache"), "--checkpoint-every", "100ms", "--backend", "onnx", "--workers", strconv.Itoa(workers)}
+}
+
+// tables are the rendered files.
+func (m matrixRun) tables(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(m.dir, "results", "table*.*"))
+	if err != nil || len(paths) != 8 {
+		t.Fatalf("tables: %v, %v", paths, err)
+	}
+	files := map[string]string{}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Base(path)] = string(data)
+	}
+	return files
+}
+
+// TestKillCampaign kills two workers again and again, at random moments and without warning: the tables end up as those of
+// a run that nobody disturbed. RD_KILLS is how often (default 5).
+func TestKillCampaign(t *testing.T) {
+	kills := 5
+	if text := os.Getenv("RD_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("RD_KILLS=%s: give a number", text)
+		}
+		kills = n
+	}
+	calm := newMatrixRun(t)
+	started := time.Now()
+	must(t, calm.args(1)...)
+	whole := time.Since(started)
+
+	const seed = 1
+	rng := rand.New(rand.NewPCG(seed, 0))
+	storm := newMatrixRun(t)
+	restarts := 0
+	for kill := 0; kill < kills; {
+		var errs bytes.Buffer
+		cmd := exec.Command(rd, storm.args(2)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Stderr = &errs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		after := time.Duration(rng.Float64() * 0.6 * float64(whole))
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatalf("before kill %d it ended by itself: %v\n%s", kill+1, err, errs.String())
+			}
+			// Everything is done: begin again, so that every kill hits something.
+			if err := os.RemoveAll(filepath.Join(storm.dir, "results")); err != nil {
+				t.Fatal(err)
+			}
+			restarts++
+		case <-time.After(after):
+			if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			<-ended
+			kill++
+			done, _ := filepath.Glob(filepath.Join(storm.dir, "results", "records", "*", "*.json"))
+			checkpoints, _ := filepath.Glob(filepath.Join(storm.dir, "results", "records", "*", "*.checkpoint"))
+			t.Logf("kill %2d: after %v, %d records, %d checkpoints", kill, after.Round(time.Millisecond), len(done), len(checkpoints))
+		}
+	}
+	must(t, storm.args(2)...)
+	want, got := calm.tables(t), storm.tables(t)
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("%s differs from that of the undisturbed run:\n%s\n\n%s", name, text, got[name])
+		}
+	}
+	for _, pattern := range []string{"*.checkpoint", "*.damaged", "*.failed.json"} {
+		if left, _ := filepath.Glob(filepath.Join(storm.dir, "results", "records", "*", pattern)); len(left) > 0 {
+			t.Errorf("left over: %v", left)
+		}
+	}
+	if !t.Failed() {
+		t.Logf("%d kills of running workers, begun anew %d times when all was done; an undisturbed run took %v; the %d files of the tables are the same", kills, restarts, whole.Round(time.Millisecond), len(want))
+	}
+}
+
+// TestTwoProcessesShareTheCells starts two runs in one folder at once: each cell is computed by one of them.
+func TestTwoProcessesShareTheCells(t *testing.T) {
+	m := newMatrixRun(t)
+	var logs [2]bytes.Buffer
+	var both sync.WaitGroup
+	for i := range logs {
+		cmd := exec.Command(rd, m.args(1)...)
+		cmd.Stderr = &logs[i]
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		both.Go(func() {
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("process %d: %v\n%s", i+1, err, logs[i].String())
+			}
+		})
+	}
+	both.Wait()
+	computed := map[string]int{}
+	line := regexp.MustCompile(`(?m)^\[(\d+)/8\] [^:]*: test accuracy`)
+	for i := range logs {
+		found := line.FindAllStringSubmatch(logs[i].String(), -1)
+		for _, cell := range found {
+			computed[cell[1]]++
+		}
+		t.Logf("process %d computed %d cells", i+1, len(found))
+	}
+	for cell := 1; cell <= 8; cell++ {
+		if n := computed[fmt.Sprint(cell)]; n != 1 {
+			t.Errorf("cell %d was computed %d times\n%s\n\n%s", cell, n, logs[0].String(), logs[1].String())
+		}
+	}
+}
