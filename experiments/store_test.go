@@ -141,8 +141,8 @@ func TestFailuresAreNotedAndTheRestGoesOn(t *testing.T) {
 		tried++
 		return rdlib.Options{}, errors.New("again")
 	}
-	if others, err := w.try(t.Context(), session, someCell, "", f.Time.Add(-time.Second)); others || err == nil || tried != 0 {
-		t.Errorf("%v, %v, tried %d times", others, err, tried)
+	if how, err := w.try(t.Context(), session, someCell, "", f.Time.Add(-time.Second)); how != ended || err == nil || tried != 0 {
+		t.Errorf("%v, %v, tried %d times", how, err, tried)
 	}
 	if w.Run(t.Context(), session); tried != 2 {
 		t.Errorf("tried %d times", tried)

@@ -35,15 +35,27 @@ func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
 		number[c] = i + 1
 	}
 	var failed []error
+	var computing time.Duration // of so many cells
+	computed, over := 0, 0
 	left, told := w.Cells, false
 	for len(left) > 0 {
 		var busy []Cell
 		for _, c := range left {
 			name := fmt.Sprintf("[%d/%d] %s", number[c], len(w.Cells), c)
-			others, err := w.try(ctx, session, c, name, started)
-			if others {
+			if computed > 0 {
+				rest := time.Duration(len(w.Cells)-over) * computing / time.Duration(computed)
+				name = fmt.Sprintf("[%d/%d, about %s left] %s", number[c], len(w.Cells), rest.Round(time.Second), c)
+			}
+			begun := time.Now()
+			outcome, err := w.try(ctx, session, c, name, started)
+			if outcome == others {
 				busy = append(busy, c)
 				continue
+			}
+			over++
+			if outcome == trained {
+				computing += time.Since(begun)
+				computed++
 			}
 			var cell *cellError
 			if err != nil && !errors.As(err, &cell) {
@@ -78,42 +90,52 @@ func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
 // cellError is a failure of one cell alone.
 type cellError struct{ error }
 
-// try computes a cell unless it is done. others: another process has it.
-func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name string, started time.Time) (others bool, err error) {
+// outcome is how an attempt at a cell ended.
+type outcome int
+
+const (
+	ended  outcome = iota // with an error
+	others                // not begun: another process has it
+	before                // it was done already
+	trained
+)
+
+// try computes a cell unless it is done.
+func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name string, started time.Time) (outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return ended, err
 	}
 	claim, err := w.Store.Claim(c)
 	if err != nil {
-		return false, err
+		return ended, err
 	}
 	if claim == nil {
-		return true, nil
+		return others, nil
 	}
 	defer claim.Release()
 	if f := w.Store.Failed(c); f != nil && f.Time.After(started) {
-		return false, &cellError{errors.New(f.Error + " (in another process)")}
+		return ended, &cellError{errors.New(f.Error + " (in another process)")}
 	}
-	r, before, err := w.compute(ctx, session, c, name)
+	r, done, err := w.compute(ctx, session, c, name)
 	if err == nil {
-		last, when := r.Result.Last, ""
-		if before {
-			when = "done before, "
+		last, when, how := r.Result.Last, "", trained
+		if done {
+			when, how = "done before, ", before
 		}
 		fmt.Fprintf(session.Log, "%s: %stest accuracy %.1f %% (%d of %d)\n", name, when, 100*last.TestAccuracy, last.TestCorrect, last.TestTotal)
-		return false, nil
+		return how, nil
 	}
 	if rdlib.ExitCode(err) == rdlib.ExitInterrupted || w.Stop != nil && w.Stop(err) {
-		return false, err
+		return ended, err
 	}
 	if err := w.Store.Fail(c, err, w.Command); err != nil {
-		return false, err
+		return ended, err
 	}
-	return false, &cellError{err}
+	return ended, &cellError{err}
 }
 
 // compute returns the cell's record, which is kept, and whether it was there before.
-func (w *Work) compute(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, before bool, err error) {
+func (w *Work) compute(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error) {
 	o, err := w.Options(ctx, session, c)
 	if err != nil {
 		return nil, false, err

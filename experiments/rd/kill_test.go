@@ -152,7 +152,7 @@ func TestTwoProcessesShareTheCells(t *testing.T) {
 	}
 	both.Wait()
 	computed := map[string]int{}
-	line := regexp.MustCompile(`(?m)^\[(\d+)/8\] [^:]*: test accuracy`)
+	line := regexp.MustCompile(`(?m)^\[(\d+)/8[^\]]*\] [^:]*: test accuracy`)
 	for i := range logs {
 		found := line.FindAllStringSubmatch(logs[i].String(), -1)
 		for _, cell := range found {
