@@ -123,8 +123,11 @@ func sameFolder(a, b string) bool {
 // PretrainRecord is where the record of a pre-trained model lies: FILE.record.json beside FILE.onnx.
 func PretrainRecord(path string) string { return strings.TrimSuffix(path, ".onnx") + ".record.json" }
 
+// WhiteBox is where the weights of a pre-trained model lie, its heads among them: FILE.safetensors beside FILE.onnx.
+func WhiteBox(path string) string { return strings.TrimSuffix(path, ".onnx") + ".safetensors" }
+
 // Pretrain trains a network and writes it to path as a black box: an ONNX file with the outputs stage1 …, feature_map and
-// pooled, no classifier; a side-car with preprocessing, provenance and what was seen; and the record. Data sets are used
+// pooled, no classifier; a side-car with preprocessing, provenance and what was seen; its weights; and the record. Data sets are used
 // without their test parts, which tell what was learnt. A run that was stopped continues from its checkpoint; one that
 // is done is not computed again.
 func (s *Session) Pretrain(ctx context.Context, o PretrainOptions, path string) (*record.Record, error) {
@@ -347,6 +350,9 @@ func (p *pretraining) run(ctx context.Context, path string) (*record.Record, err
 func (p *pretraining) export(path string, weights model.Weights) error {
 	car, err := exportTeacher(path, p.network, weights, p.input, p.options.Name)
 	if err != nil {
+		return err
+	}
+	if err := model.SaveSafetensors(WhiteBox(path), weights, map[string]string{"format": "pt", "architecture": p.network.Name()}); err != nil {
 		return err
 	}
 	note, err := json.Marshal(map[string]any{"objective": p.options.Objective, "steps": p.config.Steps, "key": p.key, "record": filepath.Base(PretrainRecord(path))})

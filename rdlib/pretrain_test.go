@@ -90,6 +90,17 @@ func TestPretrainWritesABlackBox(t *testing.T) {
 			if err != nil || stored.ResultSHA256 != r.ResultSHA256 {
 				t.Errorf("stored record: %v", err)
 			}
+			network, err := newNetwork(o.Architecture, r.Result.Config.Network.(model.Config), o.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights, meta, err := model.LoadSafetensors(WhiteBox(path))
+			if err == nil {
+				err = network.CheckWeights(weights)
+			}
+			if err != nil || meta["architecture"] != network.Name() {
+				t.Errorf("weights: %v, %v", err, meta)
+			}
 			again, err := pretrainIn(t, t.Context(), o, path)
 			if err != nil || again.Run.Started != r.Run.Started {
 				t.Errorf("a finished run is run again: %v", err)
