@@ -2,17 +2,22 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"rd/experiments"
 )
 
 // killed is the matrix of these tests: one miniature teacher, four methods of which two have two phases.
@@ -164,5 +169,112 @@ func TestTwoProcessesShareTheCells(t *testing.T) {
 		if n := computed[fmt.Sprint(cell)]; n != 1 {
 			t.Errorf("cell %d was computed %d times\n%s\n\n%s", cell, n, logs[0].String(), logs[1].String())
 		}
+	}
+}
+
+// TestDamageAndChange damages a record and changes the profile: neither is counted, and both are put right.
+func TestDamageAndChange(t *testing.T) {
+	m := newMatrixRun(t)
+	profile := filepath.Join(m.dir, "killed.yaml")
+	smaller := strings.NewReplacer("steps: 40", "steps: 4", "seeds: 2", "seeds: 1", "{name: direct}, ", "").Replace(killed)
+	write := func(text string) {
+		if err := os.WriteFile(profile, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(smaller)
+	must(t, m.args(1)...)
+	want := m.tables(t)
+	path := filepath.Join(m.dir, "results", "records", "busi-phantom", "shufflenet-hint-mini-raddensenet-1.json")
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	status := func() (s experiments.Status) {
+		t.Helper()
+		out := must(t, "status", "--profile", profile, "--out", filepath.Join(m.dir, "results"), "--json")
+		if err := json.Unmarshal([]byte(out), &s); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return s
+	}
+	if s := status(); s.Counts.Done != 2 || s.Counts.Missing != 1 || len(s.Strange) != 1 || !strings.Contains(s.Strange[0], "damaged") {
+		t.Errorf("%+v", s)
+	}
+	if _, errs, code := run(t, m.args(1)...); code != 0 || !strings.Contains(errs, "set aside as shufflenet-hint-mini-raddensenet-1.json.damaged") {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	if got := m.tables(t); !maps.Equal(got, want) {
+		t.Error("computed again, the tables differ")
+	}
+	write(strings.Replace(smaller, "steps: 4", "steps: 5", 1))
+	if s := status(); s.Counts.Done != 0 || len(s.Strange) != 3 {
+		t.Errorf("%+v", s)
+	}
+	if _, errs, code := run(t, m.args(1)...); code != 0 || strings.Count(errs, "is the record of another configuration; it is set aside") != 3 {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	if got := m.tables(t); maps.Equal(got, want) {
+		t.Error("another number of steps gives the same tables")
+	}
+	write(smaller)
+	if _, errs, code := run(t, m.args(1)...); code != 0 || strings.Count(errs, "comes back") != 3 {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	if got := m.tables(t); !maps.Equal(got, want) {
+		t.Error("back at the first profile, the tables differ")
+	}
+}
+
+// TestAWorkerDies kills one of two workers; the other takes over its cells. Then both are interrupted.
+func TestAWorkerDies(t *testing.T) {
+	m := newMatrixRun(t)
+	var errs bytes.Buffer
+	cmd := exec.Command(rd, m.args(2)...)
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	records := filepath.Join(m.dir, "results", "records", "*", "*.json")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if done, _ := filepath.Glob(records); len(done) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no record after a minute\n%s", errs.String())
+		}
+	}
+	children, err := exec.Command("pgrep", "-P", strconv.Itoa(cmd.Process.Pid)).Output()
+	if err != nil {
+		t.Skipf("pgrep: %v", err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(string(children)))
+	if err != nil {
+		t.Fatalf("%q: %v", children, err)
+	}
+	if err := syscall.Kill(child, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, errs.String())
+	}
+	if done, _ := filepath.Glob(records); len(done) != 8 || !strings.Contains(errs.String(), "worker 2: signal: killed") {
+		t.Errorf("%d records\n%s", len(done), errs.String())
+	}
+
+	if err := os.RemoveAll(filepath.Join(m.dir, "results")); err != nil {
+		t.Fatal(err)
+	}
+	cmd = exec.Command(rd, m.args(2)...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	cmd.Process.Signal(os.Interrupt) // to the first alone
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+	if left, err := exec.Command("pgrep", "-f", m.dir).Output(); err == nil {
+		t.Errorf("processes left: %s", left)
 	}
 }
