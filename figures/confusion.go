@@ -66,9 +66,7 @@ func ConfusionMatrix(result *record.Result, base string) error {
 	ticks := make([]plot.Tick, len(names))
 	reversed := make([]plot.Tick, len(names))
 	for i, name := range names {
-		if runes := []rune(name); len(runes) > 22 {
-			name = string(runes[:21]) + "…"
-		}
+		name = short(name, 22)
 		longest = max(longest, len([]rune(name)))
 		ticks[i] = plot.Tick{Value: float64(i), Label: name}
 		reversed[i] = plot.Tick{Value: float64(len(names) - 1 - i), Label: name}

@@ -2,17 +2,24 @@
 package figures
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
+	"github.com/google/renameio/v2"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgpdf"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // Equal figures are equal files: a PDF bears no date of its making, and its parts have a fixed order.
@@ -70,14 +77,47 @@ func sans(size vg.Length) font.Font {
 	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
 }
 
-// save writes base.pdf, base.svg and base.png, creating the folder.
+// short is a name on one line of at most width runes.
+func short(name string, width int) string {
+	name = strings.Join(strings.Fields(name), " ")
+	if runes := []rune(name); len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return name
+}
+
+// save writes a plot as base.pdf, base.svg and base.png.
 func save(p *plot.Plot, width, height vg.Length, base string) error {
+	return saveDrawing(width, height, base, p.Draw)
+}
+
+// dpi is the resolution of PNG files.
+const dpi = 200
+
+// saveDrawing writes base.pdf, base.svg and base.png, creating the folder. No file needs a font where it is looked at.
+func saveDrawing(width, height vg.Length, base string, drawing func(draw.Canvas)) error {
 	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
 		return fmt.Errorf("figure %s: %w", base, err)
 	}
-	for _, ext := range []string{".pdf", ".svg", ".png"} {
-		if err := p.Save(width, height, base+ext); err != nil {
-			return fmt.Errorf("figure %s: %w", base+ext, err)
+	pdf := vgpdf.New(width, height)
+	svg := vgsvg.New(width, height)
+	png := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))}
+	for _, file := range []struct {
+		ext    string
+		canvas vg.Canvas
+		out    io.WriterTo
+	}{{".pdf", canvas{pdf, windows1252, true}, pdf}, {".svg", canvas{svg, nil, false}, svg}, {".png", png, png}} {
+		drawing(draw.NewCanvas(file.canvas, width, height))
+		var b bytes.Buffer
+		if _, err := file.out.WriteTo(&b); err != nil {
+			return fmt.Errorf("figure %s: %w", base+file.ext, err)
+		}
+		data := b.Bytes()
+		if file.out == io.WriterTo(svg) { // whose images are PNG, whatever it calls them
+			data = bytes.ReplaceAll(data, []byte("data:image/jpg;"), []byte("data:image/png;"))
+		}
+		if err := renameio.WriteFile(base+file.ext, data, 0o644); err != nil {
+			return fmt.Errorf("figure %s: %w", base+file.ext, err)
 		}
 	}
 	return nil

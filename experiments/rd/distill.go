@@ -178,7 +178,7 @@ the test images and must agree with training. Run the same command again to cont
 
 // positive refuses numbers that were given and mean nothing; left out, each has its default.
 func positive(flags *pflag.FlagSet) error {
-	for _, name := range []string{"size", "teacher-size", "epochs", "steps", "batch", "views", "width", "seeds", "workers"} {
+	for _, name := range []string{"size", "teacher-size", "epochs", "steps", "batch", "views", "width", "seeds", "workers", "triplets", "rows", "resolution"} {
 		flag := flags.Lookup(name)
 		if flag == nil || !flag.Changed {
 			continue
