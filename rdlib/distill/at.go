@@ -2,6 +2,8 @@ package distill
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"rd/rdlib/option"
 )
 
 // ATOptions are the options of attention transfer.
@@ -15,9 +17,9 @@ var atRecipe = recipe{
 	name:   "at",
 	title:  "attention transfer: L = Σ over stages of MSE(A(f_t), A(f_s)), A(f) = mean over channels of |f|^p at unit length",
 	source: "Zagoruyko & Komodakis 2017; defaults of RepDistiller's scripts",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := ATOptions{Power: 2, CommonOptions: common(1000)}, &optionSet{}
-		set.integer(&o.Power, "power", 1, 16, "p, the power of the activations", "RepDistiller")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := ATOptions{Power: 2, CommonOptions: common(1000)}, &option.Set{}
+		set.Integer(&o.Power, "power", 1, 16, "p, the power of the activations", "RepDistiller")
 		o.stagesOption.declare(set)
 		o.CommonOptions.declare(set, "RepDistiller")
 		return set, func() (Method, error) {

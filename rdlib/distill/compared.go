@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // CommonOptions are what every compared method has: the weights of the recipe that public codebases share,
@@ -26,8 +27,8 @@ func common(beta float64) CommonOptions {
 	return CommonOptions{KDOptions: defaultKD(1, 0), Beta: beta}
 }
 
-func (o *CommonOptions) declare(s *optionSet, source string) {
-	s.number(&o.Beta, "beta", 0, math.Inf(1), "weight of the method's own term", source)
+func (o *CommonOptions) declare(s *option.Set, source string) {
+	s.Number(&o.Beta, "beta", 0, math.Inf(1), "weight of the method's own term", source)
 	o.KDOptions.declare(s, "RepDistiller; 1 in SemCKD's scripts")
 }
 

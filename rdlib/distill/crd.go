@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // CRDOptions are the options of contrastive representation distillation.
@@ -24,12 +25,12 @@ var crdRecipe = recipe{
 	name:   "crd",
 	title:  "contrastive representation distillation: L = NCE of student and teacher embeddings of one image against those of others",
 	source: "Tian et al. 2020; modules and defaults of RepDistiller",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := CRDOptions{Negatives: 16384, Tau: 0.07, Momentum: 0.5, Embedding: 128, CommonOptions: common(0.8)}, &optionSet{}
-		set.integer(&o.Negatives, "negatives", 1, 1<<20, "k, negatives of each image, drawn among the training images of other classes", "RepDistiller")
-		set.number(&o.Tau, "nce-temperature", 0.02, math.Inf(1), "by which similarities are divided", "RepDistiller")
-		set.number(&o.Momentum, "momentum", 0, 1, "share of the old embedding in the memories", "RepDistiller")
-		set.integer(&o.Embedding, "embedding", 1, 8192, "width of the embeddings", "RepDistiller")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := CRDOptions{Negatives: 16384, Tau: 0.07, Momentum: 0.5, Embedding: 128, CommonOptions: common(0.8)}, &option.Set{}
+		set.Integer(&o.Negatives, "negatives", 1, 1<<20, "k, negatives of each image, drawn among the training images of other classes", "RepDistiller")
+		set.Number(&o.Tau, "nce-temperature", 0.02, math.Inf(1), "by which similarities are divided", "RepDistiller")
+		set.Number(&o.Momentum, "momentum", 0, 1, "share of the old embedding in the memories", "RepDistiller")
+		set.Integer(&o.Embedding, "embedding", 1, 8192, "width of the embeddings", "RepDistiller")
 		o.CommonOptions.declare(set, "RepDistiller")
 		return set, func() (Method, error) {
 			return compared{

@@ -1,13 +1,16 @@
 package distill
 
-import "rd/rdlib/model"
+import (
+	"rd/rdlib/model"
+	"rd/rdlib/option"
+)
 
 var directRecipe = recipe{
 	name:   "direct",
 	title:  "direct reprogramming: φ and g on the teacher's features first, then the student through that g",
 	source: "the paper's Table 2, row 1; how the student profits is our reading",
-	begin: func() (*optionSet, func() (Method, error)) {
-		d, set := direct{defaultPhi()}, &optionSet{}
+	begin: func() (*option.Set, func() (Method, error)) {
+		d, set := direct{defaultPhi()}, &option.Set{}
 		d.phi.declare(set)
 		return set, func() (Method, error) { return d, nil }
 	},

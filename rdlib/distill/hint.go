@@ -7,6 +7,7 @@ import (
 
 	"rd/rdlib/model"
 	"rd/rdlib/nn"
+	"rd/rdlib/option"
 )
 
 // HintOptions are the options of hints.
@@ -19,9 +20,9 @@ var hintRecipe = recipe{
 	name:   "hint",
 	title:  "hints (FitNets): L = MSE(ReLU(BN(conv(f_s))), f_t) on one map, the convolution fitting channels and size",
 	source: "Romero et al. 2015; module and defaults of RepDistiller",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := HintOptions{Layer: "middle", CommonOptions: common(100)}, &optionSet{}
-		set.choice(&o.Layer, "layer", []string{"middle", "last"},
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := HintOptions{Layer: "middle", CommonOptions: common(100)}, &option.Set{}
+		set.Choice(&o.Layer, "layer", []string{"middle", "last"},
 			"the student's stage that is guided; last: as with a teacher of one map", "RepDistiller")
 		o.CommonOptions.declare(set, "RepDistiller")
 		return set, func() (Method, error) {

@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // KDOptions are the options of knowledge distillation, by itself or beside another method's term.
@@ -21,11 +22,11 @@ func defaultKD(gamma, alpha float64) KDOptions {
 	return KDOptions{Gamma: gamma, Alpha: alpha, Temperature: 4, Logits: logitSources[0], PhiOptions: defaultPhi()}
 }
 
-func (o *KDOptions) declare(s *optionSet, alphaSource string) {
-	s.number(&o.Gamma, "gamma", 0, math.Inf(1), "weight of CE(y, z_s)", "RepDistiller")
-	s.number(&o.Alpha, "alpha", 0, math.Inf(1), "weight of KL(z_t, z_s)", alphaSource)
-	s.number(&o.Temperature, "temperature", 1e-3, math.Inf(1), "of KL: softens both predictions", "RepDistiller")
-	s.choice(&o.Logits, "teacher-logits", logitSources,
+func (o *KDOptions) declare(s *option.Set, alphaSource string) {
+	s.Number(&o.Gamma, "gamma", 0, math.Inf(1), "weight of CE(y, z_s)", "RepDistiller")
+	s.Number(&o.Alpha, "alpha", 0, math.Inf(1), "weight of KL(z_t, z_s)", alphaSource)
+	s.Number(&o.Temperature, "temperature", 1e-3, math.Inf(1), "of KL: softens both predictions", "RepDistiller")
+	s.Choice(&o.Logits, "teacher-logits", logitSources,
 		"z_t: of φ and a classifier learnt from the teacher's features in a phase before, then frozen; or the teacher's own",
 		"a frozen foundation model has no logits of the task")
 	o.PhiOptions.declare(s)
@@ -35,8 +36,8 @@ var kdRecipe = recipe{
 	name:   "kd",
 	title:  "knowledge distillation: γ·CE(y, z_s) + α·T²·KL(softmax(z_t/T) ‖ softmax(z_s/T))",
 	source: "Hinton, Vinyals & Dean 2015; defaults of RepDistiller's scripts",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := defaultKD(0.1, 0.9), &optionSet{}
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := defaultKD(0.1, 0.9), &option.Set{}
 		o.declare(set, "RepDistiller")
 		return set, func() (Method, error) {
 			return compared{name: "kd", options: o, common: CommonOptions{KDOptions: o}}.checked()

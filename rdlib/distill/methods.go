@@ -2,10 +2,10 @@ package distill
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"rd/rdlib/option"
 	"rd/rdlib/spelling"
 )
 
@@ -13,7 +13,7 @@ import (
 type recipe struct {
 	name, title, source string
 	// begin returns the options to fill in and what makes the method of them afterwards.
-	begin func() (*optionSet, func() (Method, error))
+	begin func() (*option.Set, func() (Method, error))
 	// suit returns the options that a student and teacher ask for where the default cannot be used; nil: none.
 	suit func(Context) map[string]string
 }
@@ -38,7 +38,7 @@ func New(name string, options map[string]string) (Method, error) {
 		return nil, err
 	}
 	set, build := r.begin()
-	if err := set.set(options); err != nil {
+	if err := set.Apply(options); err != nil {
 		return nil, fmt.Errorf("method %s: %w", r.name, err)
 	}
 	method, err := build()
@@ -72,7 +72,7 @@ type Description struct {
 	Name    string
 	Title   string
 	Source  string
-	Options []Option
+	Options []option.Option
 }
 
 // Descriptions print as a text for people.
@@ -83,7 +83,7 @@ func Describe() Descriptions {
 	all := make(Descriptions, len(recipes))
 	for i, r := range recipes {
 		set, _ := r.begin()
-		all[i] = Description{r.name, r.title, r.source, slices.Clone(set.options)}
+		all[i] = Description{r.name, r.title, r.source, set.Options()}
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // MGDOptions are the options of masked generative distillation.
@@ -19,9 +20,9 @@ var mgdRecipe = recipe{
 	name:   "mgd",
 	title:  "masked generative distillation: L = ‖G(mask · align(f_s)) − f_t‖²/b on the last maps, channels masked at random",
 	source: "Yang et al. 2022; module and defaults of their classification code",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := MGDOptions{Lambda: 0.15, CommonOptions: common(7e-5)}, &optionSet{}
-		set.number(&o.Lambda, "lambda", 0, 1, "share of the channels that are masked", "yzd-v/MGD's code")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := MGDOptions{Lambda: 0.15, CommonOptions: common(7e-5)}, &option.Set{}
+		set.Number(&o.Lambda, "lambda", 0, 1, "share of the channels that are masked", "yzd-v/MGD's code")
 		o.CommonOptions.declare(set, "yzd-v/MGD's code")
 		return set, func() (Method, error) {
 			return compared{

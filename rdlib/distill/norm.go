@@ -7,6 +7,7 @@ import (
 
 	"rd/rdlib/model"
 	"rd/rdlib/nn"
+	"rd/rdlib/option"
 )
 
 // NORMOptions are the options of N-to-one representation matching.
@@ -19,9 +20,9 @@ var normRecipe = recipe{
 	name:   "norm",
 	title:  "N-to-one matching: L = N·MSE(expand(f_s), f_t repeated N times), through a module that stays in the student",
 	source: "Liu et al. 2023; module and defaults of OSVAI/NORM",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := NORMOptions{N: 8, CommonOptions: common(1)}, &optionSet{}
-		set.integer(&o.N, "n", 1, 64, "N, how often the teacher's map is matched", "OSVAI/NORM")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := NORMOptions{N: 8, CommonOptions: common(1)}, &option.Set{}
+		set.Integer(&o.N, "n", 1, 64, "N, how often the teacher's map is matched", "OSVAI/NORM")
 		o.CommonOptions.declare(set, "OSVAI/NORM")
 		return set, func() (Method, error) {
 			return compared{

@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // phiModule is the name of the reprogramming module φ among a method's modules.
@@ -23,10 +24,10 @@ type PhiOptions struct {
 
 func defaultPhi() PhiOptions { return PhiOptions{Input: "feature-map", Depth: 2} }
 
-func (o *PhiOptions) declare(s *optionSet) {
-	s.choice(&o.Input, "phi-input", phiInputs, "what φ reads: the teacher's last feature map, or its pooled feature", "left open; a map keeps the most")
-	s.integer(&o.Depth, "phi-depth", 0, 32, "residual blocks of φ", "left open; the paper says standard residual blocks")
-	s.integer(&o.Width, "phi-width", 0, 8192, "channels inside a block of φ; 0: a quarter of the student's feature width", "ResNet's bottleneck, He et al. 2016")
+func (o *PhiOptions) declare(s *option.Set) {
+	s.Choice(&o.Input, "phi-input", phiInputs, "what φ reads: the teacher's last feature map, or its pooled feature", "left open; a map keeps the most")
+	s.Integer(&o.Depth, "phi-depth", 0, 32, "residual blocks of φ", "left open; the paper says standard residual blocks")
+	s.Integer(&o.Width, "phi-width", 0, 8192, "channels inside a block of φ; 0: a quarter of the student's feature width", "ResNet's bottleneck, He et al. 2016")
 }
 
 // suit returns the options a teacher asks for when the default cannot be used with it.

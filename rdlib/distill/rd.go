@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // RDOptions are the options of Reprogramming Distillation: what the paper leaves open, its weights, and its ablations.
@@ -26,8 +27,8 @@ var rdRecipe = recipe{
 	name:   "rd",
 	title:  "Reprogramming Distillation: CE(y, z_s) + α·CE(y, z_t) + β·(KL(z_t, z_s) + CKA(f_t, f_s))",
 	source: "the paper's Eq. 3; α and β fall linearly",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := defaultRD(), &optionSet{}
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := defaultRD(), &option.Set{}
 		o.declare(set)
 		return set, func() (Method, error) { return rd{o}, nil }
 	},
@@ -41,18 +42,18 @@ func defaultRD() RDOptions {
 	}
 }
 
-func (o *RDOptions) declare(s *optionSet) {
+func (o *RDOptions) declare(s *option.Set) {
 	unbounded := math.Inf(1)
-	s.number(&o.Alpha, "alpha", 0, unbounded, "weight of CE(y, z_t) at the start", "the paper")
-	s.number(&o.Beta, "beta", 0, unbounded, "weight of KL + CKA at the start", "the paper")
-	s.choice(&o.Decay, "decay", []string{"step", "epoch"}, "when α and β fall", "left open; linear in the paper")
-	s.number(&o.DecayEnd, "decay-end", 0, 1, "share of α and β left at the end", "left open")
-	s.toggle(&o.KD, "kd", "KL(z_t, z_s) in the loss", "on in Eq. 3, off in rows 1 and 2 of Table 2")
-	s.toggle(&o.CKA, "cka", "CKA(f_t, f_s) in the loss", "on in Eq. 3, off in rows 1 to 3 of Table 2")
-	s.number(&o.Temperature, "temperature", 1e-3, unbounded, "of KL", "left open; Eq. 3 shows none")
-	s.choice(&o.Detach, "detach-teacher", []string{"none", "kl", "both"}, "whether KL, or KL and CKA, hold the teacher's side (z_t, f_t) constant",
+	s.Number(&o.Alpha, "alpha", 0, unbounded, "weight of CE(y, z_t) at the start", "the paper")
+	s.Number(&o.Beta, "beta", 0, unbounded, "weight of KL + CKA at the start", "the paper")
+	s.Choice(&o.Decay, "decay", []string{"step", "epoch"}, "when α and β fall", "left open; linear in the paper")
+	s.Number(&o.DecayEnd, "decay-end", 0, 1, "share of α and β left at the end", "left open")
+	s.Toggle(&o.KD, "kd", "KL(z_t, z_s) in the loss", "on in Eq. 3, off in rows 1 and 2 of Table 2")
+	s.Toggle(&o.CKA, "cka", "CKA(f_t, f_s) in the loss", "on in Eq. 3, off in rows 1 to 3 of Table 2")
+	s.Number(&o.Temperature, "temperature", 1e-3, unbounded, "of KL", "left open; Eq. 3 shows none")
+	s.Choice(&o.Detach, "detach-teacher", []string{"none", "kl", "both"}, "whether KL, or KL and CKA, hold the teacher's side (z_t, f_t) constant",
 		"left open; in Eq. 3 only F_t is fixed, and co-training is to make φ's features easy to follow")
-	s.toggle(&o.CoTrain, "cotrain", "φ learns along with the student; off: it learns in a phase before and is frozen then", "on in Eq. 3")
+	s.Toggle(&o.CoTrain, "cotrain", "φ learns along with the student; off: it learns in a phase before and is frozen then", "on in Eq. 3")
 	o.PhiOptions.declare(s)
 }
 

@@ -5,6 +5,8 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/train/loss"
+
+	"rd/rdlib/option"
 )
 
 // RKDOptions are the options of relational knowledge distillation.
@@ -18,10 +20,10 @@ var rkdRecipe = recipe{
 	name:   "rkd",
 	title:  "relational KD: L = w_d·(distances of pairs) + w_a·(angles of triples), smooth L1, on the pooled features",
 	source: "Park et al. 2019; defaults of RepDistiller",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := RKDOptions{Distance: 25, Angle: 50, CommonOptions: common(1)}, &optionSet{}
-		set.number(&o.Distance, "distance", 0, math.Inf(1), "w_d, weight of the distances", "RepDistiller")
-		set.number(&o.Angle, "angle", 0, math.Inf(1), "w_a, weight of the angles", "RepDistiller")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := RKDOptions{Distance: 25, Angle: 50, CommonOptions: common(1)}, &option.Set{}
+		set.Number(&o.Distance, "distance", 0, math.Inf(1), "w_d, weight of the distances", "RepDistiller")
+		set.Number(&o.Angle, "angle", 0, math.Inf(1), "w_a, weight of the angles", "RepDistiller")
 		o.CommonOptions.declare(set, "RepDistiller")
 		return set, func() (Method, error) {
 			return compared{name: "rkd", options: o, common: o.CommonOptions, needs: Needs{Pooled: true}, term: func(s *Step) *Node {

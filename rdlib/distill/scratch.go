@@ -1,13 +1,16 @@
 package distill
 
-import "rd/rdlib/model"
+import (
+	"rd/rdlib/model"
+	"rd/rdlib/option"
+)
 
 var scratchRecipe = recipe{
 	name:   "scratch",
 	title:  "the student alone: CE(y, z_s)",
 	source: "baseline",
-	begin: func() (*optionSet, func() (Method, error)) {
-		return &optionSet{}, func() (Method, error) { return scratch{}, nil }
+	begin: func() (*option.Set, func() (Method, error)) {
+		return &option.Set{}, func() (Method, error) { return scratch{}, nil }
 	},
 }
 

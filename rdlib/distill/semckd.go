@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // SemCKDOptions are the options of semantic calibration.
@@ -19,10 +20,10 @@ var semckdRecipe = recipe{
 	name:   "semckd",
 	title:  "semantic calibration: L = Σ over pairs of stages of α·MSE(value(f_s), f_t)/(b·n_s), α from the stages' Gram matrices",
 	source: "Chen et al. 2021; modules and defaults of DefangChen/SemCKD",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := SemCKDOptions{Factor: 4, CommonOptions: common(400)}, &optionSet{}
-		set.integer(&o.Factor, "factor", 1, 64, "queries and keys have a length of batch/factor", "SemCKD's code")
-		set.integer(&o.Width, "width", 0, 8192, "channels inside a value network; 0: twice the teacher's", "SemCKD's code: twice")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := SemCKDOptions{Factor: 4, CommonOptions: common(400)}, &option.Set{}
+		set.Integer(&o.Factor, "factor", 1, 64, "queries and keys have a length of batch/factor", "SemCKD's code")
+		set.Integer(&o.Width, "width", 0, 8192, "channels inside a value network; 0: twice the teacher's", "SemCKD's code: twice")
 		o.CommonOptions.declare(set, "SemCKD's scripts for small images; 50 for ImageNet")
 		return set, func() (Method, error) {
 			return compared{

@@ -2,6 +2,8 @@ package distill
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"rd/rdlib/option"
 )
 
 // SPOptions are the options of similarity-preserving distillation.
@@ -11,8 +13,8 @@ var spRecipe = recipe{
 	name:   "sp",
 	title:  "similarity preservation: L = ‖G(f_t) − G(f_s)‖²/b², G = F Fᵀ with rows of unit length, on the last maps",
 	source: "Tung & Mori 2019; defaults of RepDistiller's scripts",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := SPOptions{common(3000)}, &optionSet{}
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := SPOptions{common(3000)}, &option.Set{}
 		o.CommonOptions.declare(set, "RepDistiller")
 		return set, func() (Method, error) {
 			return compared{name: "sp", options: o, common: o.CommonOptions, needs: Needs{Maps: true}, term: func(s *Step) *Node {

@@ -4,6 +4,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/nn"
+
+	"rd/rdlib/option"
 )
 
 // stageChoices are which stage maps a method compares.
@@ -14,9 +16,9 @@ type stagesOption struct {
 	Stages string `json:"stages"`
 }
 
-func (o *stagesOption) declare(s *optionSet) {
+func (o *stagesOption) declare(s *option.Set) {
 	o.Stages = "all"
-	s.choice(&o.Stages, "stages", stageChoices,
+	s.Choice(&o.Stages, "stages", stageChoices,
 		"maps to compare: all, paired from the last backwards; or the last pair, as with a teacher of one map", "RepDistiller")
 }
 

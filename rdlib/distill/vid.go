@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // VIDOptions are the options of variational information distillation.
@@ -22,10 +23,10 @@ var vidRecipe = recipe{
 	name:   "vid",
 	title:  "variational information distillation: L = Σ over stages of mean ½[(μ(f_s) − f_t)²/σ² + log σ²], σ² learnt for each channel",
 	source: "Ahn et al. 2019; module and defaults of RepDistiller",
-	begin: func() (*optionSet, func() (Method, error)) {
-		o, set := VIDOptions{Variance: 5, Epsilon: 1e-5, CommonOptions: common(1)}, &optionSet{}
-		set.number(&o.Variance, "variance", 1e-3, 1e3, "σ² before the first step", "RepDistiller")
-		set.number(&o.Epsilon, "epsilon", 1e-9, 1e-4, "floor of σ²", "RepDistiller")
+	begin: func() (*option.Set, func() (Method, error)) {
+		o, set := VIDOptions{Variance: 5, Epsilon: 1e-5, CommonOptions: common(1)}, &option.Set{}
+		set.Number(&o.Variance, "variance", 1e-3, 1e3, "σ² before the first step", "RepDistiller")
+		set.Number(&o.Epsilon, "epsilon", 1e-9, 1e-4, "floor of σ²", "RepDistiller")
 		o.stagesOption.declare(set)
 		o.CommonOptions.declare(set, "RepDistiller")
 		return set, func() (Method, error) {

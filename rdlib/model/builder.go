@@ -20,7 +20,8 @@ import (
 // The first mistake (shapes that do not fit, a name used twice) is kept and returned by Network; the calls after it do
 // nothing, so no call needs a check of its own.
 type Builder struct {
-	prefix string
+	prefix  string // of names of layers
+	weights string // of names of parameters
 	*draft
 }
 
@@ -29,6 +30,7 @@ type draft struct {
 	net        Network
 	shapes     [][]int
 	layerNames map[string]bool
+	parameters map[string][]int // shapes, by name
 	err        error
 	convInit   Init
 	linearInit Init
@@ -38,7 +40,7 @@ type draft struct {
 // 3, Any, Any for images, C, h, w for a teacher's map, D for its pooled feature. Weights start as PyTorch's layers do by
 // themselves (InitUniform) until ConvInit or LinearInit says otherwise.
 func NewBuilder(name string, input ...int) *Builder {
-	d := &draft{layerNames: map[string]bool{}, convInit: InitUniform, linearInit: InitUniform}
+	d := &draft{layerNames: map[string]bool{}, parameters: map[string][]int{}, convInit: InitUniform, linearInit: InitUniform}
 	d.net = Network{name: name, input: slices.Clone(input), featureMap: none, pooled: none, logits: none}
 	d.shapes = [][]int{d.net.input}
 	b := &Builder{draft: d}
@@ -54,7 +56,13 @@ func NewBuilder(name string, input ...int) *Builder {
 
 // Scope returns a builder of the same network that puts prefix and a dot before every layer's name.
 func (b *Builder) Scope(prefix string) *Builder {
-	return &Builder{prefix: b.prefix + prefix + ".", draft: b.draft}
+	return &Builder{prefix: b.prefix + prefix + ".", weights: b.weights + prefix + ".", draft: b.draft}
+}
+
+// Again returns a builder of the same network whose layers have prefix and a dot before their names, and share their
+// parameters with the layers that are called the same without it.
+func (b *Builder) Again(prefix string) *Builder {
+	return &Builder{prefix: b.prefix + prefix + ".", weights: b.weights, draft: b.draft}
 }
 
 // ConvInit sets how the weights of the convolutions built from here on start.
@@ -98,7 +106,7 @@ func (b *Builder) BatchNorm(name string, x Value) Value {
 
 // batchNormFromZero is BatchNorm with a weight that starts at 0.
 func (b *Builder) batchNormFromZero(name string, x Value) Value {
-	return b.add(name, BatchNorm{Eps: 1e-5, Momentum: 0.1, Init: initZeros}, 1, x)[0]
+	return b.add(name, BatchNorm{Eps: 1e-5, Momentum: 0.1, Init: InitZeros}, 1, x)[0]
 }
 
 // ReLU appends max(x, 0).
@@ -130,6 +138,14 @@ func (b *Builder) SpatialMean(name string, x Value) Value {
 // Linear appends y = x Wᵀ + b with the given number of outputs, on a vector or on each token.
 func (b *Builder) Linear(name string, x Value, out int) Value {
 	return b.add(name, Linear{Out: out, Init: b.linearInit}, 1, x)[0]
+}
+
+// LinearWith is Linear with all its choices; no Init is the Builder's.
+func (b *Builder) LinearWith(name string, x Value, l Linear) Value {
+	if l.Init == "" {
+		l.Init = b.linearInit
+	}
+	return b.add(name, l, 1, x)[0]
 }
 
 // Add appends the sum of two values.
@@ -234,12 +250,14 @@ func (b *Builder) finish() {
 		switch op := layer.Op.(type) {
 		case Linear:
 			net.classifier, net.classes = layer.Name, op.Out
+		case Cosine:
+			net.classes = op.Out
 		case Standardise:
 			wanted = layer.Inputs[0]
 		}
 	}
-	if net.classifier == "" {
-		b.fail(errors.New("the logits must be the output of a linear layer, standardised or as it is"))
+	if net.classes == 0 {
+		b.fail(errors.New("the logits must be the output of a linear layer, standardised or as it is, or cosines"))
 	}
 }
 
@@ -251,6 +269,7 @@ func (b *Builder) add(name string, op Op, outputs int, inputs ...Value) []Value 
 			return broken
 		}
 	}
+	weights := b.weights + name
 	name = b.prefix + name
 	if b.err != nil {
 		return broken
@@ -266,9 +285,15 @@ func (b *Builder) add(name string, op Op, outputs int, inputs ...Value) []Value 
 		b.fail(fmt.Errorf("layer %s: %w", name, err))
 		return broken
 	}
-	layer := Layer{Name: name, Op: op, Inputs: inputs, Parameters: op.parameters(in)}
+	layer := Layer{Name: name, Op: op, Inputs: inputs, Parameters: op.parameters(in), weights: weights}
 	for i := range layer.Parameters {
-		layer.Parameters[i].Name = parameterName(name, layer.Parameters[i].Name)
+		p := &layer.Parameters[i]
+		p.Name = parameterName(weights, p.Name)
+		if before, shared := b.parameters[p.Name]; shared && !slices.Equal(before, p.Shape) {
+			b.fail(fmt.Errorf("layer %s: the parameter %s is %v elsewhere, not %v", name, p.Name, before, p.Shape))
+			return broken
+		}
+		b.parameters[p.Name] = p.Shape
 	}
 	for _, shape := range shapes {
 		layer.Outputs = append(layer.Outputs, Value(len(b.shapes)))

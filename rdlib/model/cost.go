@@ -29,12 +29,12 @@ func (n *Network) Cost(sample ...int) (Cost, error) {
 	}
 	var c Cost
 	runs := n.needed(n.handedOut()...)
-	for i, layer := range n.layers {
-		for _, p := range layer.Parameters {
-			if p.Trainable {
-				c.Parameters += int64(elements(p.Shape))
-			}
+	for _, p := range n.Parameters() {
+		if p.Trainable {
+			c.Parameters += int64(elements(p.Shape))
 		}
+	}
+	for i, layer := range n.layers {
 		if !runs[i] {
 			continue
 		}
@@ -46,6 +46,10 @@ func (n *Network) Cost(sample ...int) (Cost, error) {
 			c.MACs += op.macs(in)
 		case Linear:
 			c.MACs += int64(in[len(in)-1]) * int64(elements(out))
+		case Cosine:
+			c.MACs += int64(in[0]) * int64(op.Out)
+		case Mix:
+			c.MACs += int64(in[0]) * int64(elements(out))
 		case Attention:
 			c.MACs += op.macs(pick(shapes, layer.Inputs), out)
 		case GridAttention:

@@ -73,7 +73,7 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 	in := pick(values, layer.Inputs)
 	x := in[0]
 	g := x.Graph()
-	parameter := func(name string) *graph.Node { return variable(scope, layer.Name+"."+name).NodeValue(g) }
+	parameter := func(name string) *graph.Node { return variable(scope, layer.weights+"."+name).NodeValue(g) }
 	var y *graph.Node
 	switch op := layer.Op.(type) {
 	case Conv:
@@ -101,8 +101,8 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 			exceptions.Panicf("layer %s: batch normalisation cannot train on a single value a channel (input %s): use a larger batch or image", layer.Name, x.Shape())
 		}
 		unbiased := graph.MulScalar(variance, float64(count)/float64(count-1))
-		moveTowards(variable(scope, layer.Name+".running_mean"), mean, op.Momentum)
-		moveTowards(variable(scope, layer.Name+".running_var"), unbiased, op.Momentum)
+		moveTowards(variable(scope, layer.weights+".running_mean"), mean, op.Momentum)
+		moveTowards(variable(scope, layer.weights+".running_var"), unbiased, op.Momentum)
 	case ReLU:
 		y = nn.ReLU(x)
 	case ReLU6:
@@ -114,7 +114,11 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 	case GlobalAvgPool:
 		y = nn.GlobalAvgPool(x)
 	case Linear:
-		y = nn.Linear(x, parameter("weight"), parameter("bias"))
+		var bias *graph.Node
+		if !op.NoBias {
+			bias = parameter("bias")
+		}
+		y = nn.Linear(x, parameter("weight"), bias)
 	case Add:
 		y = graph.Add(x, in[1])
 	case Concat:
@@ -142,13 +146,25 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 	case CropGrid:
 		y = op.forward(x)
 	case Learned:
-		y = graph.Reshape(variable(scope, layer.Name).NodeValue(g), 1, op.Count, op.Features)
+		y = graph.Reshape(variable(scope, layer.weights).NodeValue(g), 1, op.Count, op.Features)
 	case Tokens:
 		y = tokensOfMap(x)
 	case Map:
 		y = op.mapOfTokens(x)
 	case TokenMean:
 		y = op.mean(x)
+	case Scale:
+		y = graph.MulScalar(x, op.By)
+	case UnitLength:
+		y = unitLength(x, -1, op.Eps)
+	case Cosine:
+		y = op.forward(x, parameter("weight"))
+	case TopMask:
+		y = op.forward(x)
+	case Mix:
+		y = op.forward(x, parameter("weight"))
+	case AddQV:
+		y = op.forward(in)
 	case Dropout:
 		y = dropout(scope, x, op.Rate, training)
 	default:

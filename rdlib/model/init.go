@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -30,8 +31,10 @@ const (
 	// InitNormalFanIn is CLIP's choice for the attention pool: N(0, 1/fan_in), the bias as InitUniform's.
 	InitNormalFanIn Init = "normal fan_in"
 
+	// InitZeros is 0, weight and bias.
+	InitZeros Init = "zeros"
+
 	initOnes        Init = "ones"
-	initZeros       Init = "zeros"
 	initUniformBias Init = "uniform bias"
 )
 
@@ -40,7 +43,7 @@ func biasOf(weight Init) Init {
 	if weight == InitUniform || weight == InitNormalFanIn {
 		return initUniformBias
 	}
-	return initZeros
+	return InitZeros
 }
 
 // Init returns fresh weights by torchvision's rules. Each tensor is drawn from its own stream, keyed by the seed and the
@@ -80,12 +83,25 @@ func (p Parameter) draw(seed uint64) []float32 {
 		next = func() float64 { return 0.02 * rng.NormFloat64() }
 	case InitNormal1e6:
 		next = func() float64 { return 1e-6 * rng.NormFloat64() }
+	default:
+		if bound, ok := p.init.bound(); ok {
+			next = func() float64 { return bound * (2*rng.Float64() - 1) }
+		}
 	}
 	data := make([]float32, elements(p.Shape))
 	for i := range data {
 		data[i] = float32(next())
 	}
 	return data
+}
+
+// InitBounded draws from U(±bound).
+func InitBounded(bound float64) Init { return Init(fmt.Sprintf("uniform ±%g", bound)) }
+
+// bound is InitBounded's.
+func (i Init) bound() (bound float64, ok bool) {
+	n, err := fmt.Sscanf(string(i), "uniform ±%g", &bound)
+	return bound, n == 1 && err == nil
 }
 
 // uniform draws from U(±1/√fanIn).

@@ -50,6 +50,8 @@ type Layer struct {
 	Inputs     []Value
 	Outputs    []Value
 	Parameters []Parameter // with full names, in state_dict order
+
+	weights string // what the names of its parameters begin with: its own, or that of a layer it shares them with
 }
 
 type tap struct {

@@ -290,6 +290,18 @@ func (e *onnxEmitter) layer(layer Layer) {
 		e.mapOfTokens(layer, in, out)
 	case TokenMean:
 		e.node("ReduceMean", layer.Name, in, out, intsAttribute("axes", 1), boolAttribute("keepdims", op.Keep))
+	case Scale:
+		e.node("Mul", layer.Name, []string{in[0], e.floats(layer.Name+".by", []int{1}, []float32{float32(op.By)})}, out)
+	case UnitLength:
+		e.unitLength(layer, in, out)
+	case Cosine:
+		e.cosine(layer, in, out)
+	case TopMask:
+		e.topMask(layer, in, out)
+	case Mix:
+		e.mix(layer, in, out)
+	case AddQV:
+		e.addQV(layer, in, out)
 	case Flatten:
 		e.node("Flatten", layer.Name, in, out, intAttribute("axis", 1))
 	default:
@@ -301,9 +313,9 @@ func (e *onnxEmitter) layer(layer Layer) {
 // BN(Wx + b) = (s·W)x + (s·(b − μ) + β) with s = γ/√(σ² + ε), channel by channel, computed in float64.
 func (e *onnxEmitter) conv(layer Layer, norm *Layer) {
 	op := layer.Op.(Conv)
-	weight := e.weights[layer.Name+".weight"]
+	weight := e.weights[layer.weights+".weight"]
 	bias := make([]float64, op.Out)
-	for i, v := range e.weights[layer.Name+".bias"].Data {
+	for i, v := range e.weights[layer.weights+".bias"].Data {
 		bias[i] = float64(v)
 	}
 	data, last := weight.Data, layer
@@ -382,6 +394,9 @@ func (e *onnxEmitter) floats(name string, shape []int, values []float32) string 
 	raw := make([]byte, 0, 4*len(values))
 	for _, v := range values {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	if e.has(name) { // of a layer that shares its parameters
+		return name
 	}
 	e.graph.Initializer = append(e.graph.Initializer, &protos.TensorProto{
 		Name: name, DataType: int32(protos.TensorProto_FLOAT), Dims: int64s(shape), RawData: raw,

@@ -12,16 +12,20 @@ import (
 // Attention is multi-head scaled dot-product attention: softmax(q kᵀ/√d) v in each head, d the width of a head, head i
 // the i-th of Heads equal parts of the width. It reads queries [m, dim], keys [n, dim] and values [n, dim], or one
 // value [tokens, 3·dim] that holds all three side by side; its output is [m, dim].
-type Attention struct{ Heads int }
+type Attention struct {
+	Heads int
+	// Silent is how many tokens in front of one value that holds all three attend and are not attended to.
+	Silent int
+}
 
 // Attention appends the attention of queries to keys and values.
 func (b *Builder) Attention(name string, q, k, v Value, heads int) Value {
-	return b.add(name, Attention{heads}, 1, q, k, v)[0]
+	return b.add(name, Attention{Heads: heads}, 1, q, k, v)[0]
 }
 
 // SelfAttention appends the attention of tokens to each other; qkv holds queries, keys and values side by side.
 func (b *Builder) SelfAttention(name string, qkv Value, heads int) Value {
-	return b.add(name, Attention{heads}, 1, qkv)[0]
+	return b.add(name, Attention{Heads: heads}, 1, qkv)[0]
 }
 
 func (a Attention) shapes(in [][]int) ([][]int, error) {
@@ -40,6 +44,9 @@ func (a Attention) shapes(in [][]int) ([][]int, error) {
 	case !sameShape(in[1], in[2]) || in[1][1] != width:
 		return nil, fmt.Errorf("attention: queries %v, keys %v and values %v do not fit together", q, in[1], in[2])
 	}
+	if a.Silent < 0 || a.Silent > 0 && (len(in) > 1 || a.Silent >= q[0]) {
+		return nil, fmt.Errorf("attention: %d of %d tokens cannot be left out", a.Silent, q[0])
+	}
 	if a.Heads < 1 || width%a.Heads != 0 {
 		return nil, fmt.Errorf("attention: a width of %d cannot be cut into %d heads", width, a.Heads)
 	}
@@ -49,12 +56,19 @@ func (a Attention) shapes(in [][]int) ([][]int, error) {
 func (Attention) parameters([][]int) []Parameter { return nil }
 
 // macs counts the two matrix products.
-func (Attention) macs(in [][]int, out []int) int64 {
-	keys := in[len(in)-1][0]
+func (a Attention) macs(in [][]int, out []int) int64 {
+	keys := in[len(in)-1][0] - a.Silent
 	return 2 * int64(keys) * int64(elements(out))
 }
 
 func (a Attention) forward(in []*graph.Node) *graph.Node {
+	if len(in) == 1 && a.Silent > 0 {
+		width := in[0].Shape().Dim(-1) / 3
+		part := func(first, i int) *graph.Node {
+			return graph.Slice(in[0], graph.AxisRange(), graph.AxisRange(first), graph.AxisRange(i*width, (i+1)*width))
+		}
+		return nn.Attention(part(0, 0), part(a.Silent, 1), part(a.Silent, 2), a.Heads)
+	}
 	if len(in) == 1 {
 		return nn.SelfAttention(in[0], a.Heads)
 	}
@@ -62,12 +76,17 @@ func (a Attention) forward(in []*graph.Node) *graph.Node {
 }
 
 func (e *onnxEmitter) attention(layer Layer, in, out []string) {
-	name, heads := layer.Name, layer.Op.(Attention).Heads
+	name, heads, silent := layer.Name, layer.Op.(Attention).Heads, layer.Op.(Attention).Silent
 	width := e.shapes[layer.Outputs[0]][1]
 	parts := []string{name + ".q", name + ".k", name + ".v"}
 	if len(in) == 1 {
 		e.node("Split", name+".split", []string{in[0], e.ints(name+".widths", width, width, width)}, parts, intAttribute("axis", 2))
 		in = parts
+	}
+	if silent > 0 {
+		e.node("Slice", name+".attended", []string{in[1], e.ints(name+".first", silent), e.ints(name+".end", math.MaxInt32), e.ints(name+".axis", 1)}, []string{name + ".attended"})
+		e.node("Slice", name+".told", []string{in[2], e.ints(name+".from", silent), e.ints(name+".to", math.MaxInt32), e.ints(name+".over", 1)}, []string{name + ".told"})
+		in = []string{in[0], name + ".attended", name + ".told"}
 	}
 	// 0 keeps the batch and the number of tokens.
 	byHead := make([]string, 3)

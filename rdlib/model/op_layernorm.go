@@ -26,7 +26,7 @@ func (LayerNorm) parameters(in [][]int) []Parameter {
 	shape := in[0][len(in[0])-1:]
 	return []Parameter{
 		{Name: "weight", Shape: shape, Trainable: true, init: initOnes},
-		{Name: "bias", Shape: shape, Trainable: true, init: initZeros},
+		{Name: "bias", Shape: shape, Trainable: true, init: InitZeros},
 	}
 }
 

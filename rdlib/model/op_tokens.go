@@ -190,13 +190,18 @@ func (e *onnxEmitter) concat(layer Layer, in, out []string) {
 
 // linearOnTokens multiplies by the transposed weights: the operator set's Gemm takes matrices only.
 func (e *onnxEmitter) linearOnTokens(layer Layer, in, out []string) {
-	weight, bias := layer.Parameters[0], layer.Parameters[1]
+	weight := layer.Parameters[0]
 	rows, columns := weight.Shape[0], weight.Shape[1]
 	transposed := make([]float32, rows*columns)
 	for i, v := range e.weights[weight.Name].Data {
 		transposed[i%columns*rows+i/columns] = v
 	}
-	product := layer.Name + ".product"
-	e.node("MatMul", product, []string{in[0], e.floats(weight.Name+".transposed", []int{columns, rows}, transposed)}, []string{product})
+	matrix := e.floats(weight.Name+".transposed", []int{columns, rows}, transposed)
+	if len(layer.Parameters) == 1 {
+		e.node("MatMul", layer.Name, []string{in[0], matrix}, out)
+		return
+	}
+	product, bias := layer.Name+".product", layer.Parameters[1]
+	e.node("MatMul", product, []string{in[0], matrix}, []string{product})
 	e.node("Add", layer.Name, []string{product, e.floats(bias.Name, bias.Shape, e.weights[bias.Name].Data)}, out)
 }

@@ -51,6 +51,8 @@ type GlobalAvgPool struct{ Adaptive bool }
 type Linear struct {
 	Out  int
 	Init Init // how weight and bias start; "" means the Builder's LinearInit
+	// NoBias leaves b out.
+	NoBias bool
 }
 
 // Add is the sum of two values of one shape.
@@ -119,8 +121,8 @@ func (b BatchNorm) parameters(in [][]int) []Parameter {
 	}
 	return []Parameter{
 		{Name: "weight", Shape: shape, Trainable: true, init: weight},
-		{Name: "bias", Shape: shape, Trainable: true, init: initZeros},
-		{Name: "running_mean", Shape: shape, init: initZeros},
+		{Name: "bias", Shape: shape, Trainable: true, init: InitZeros},
+		{Name: "running_mean", Shape: shape, init: InitZeros},
 		{Name: "running_var", Shape: shape, init: initOnes},
 	}
 }
@@ -160,10 +162,11 @@ func (l Linear) shapes(in [][]int) ([][]int, error) {
 
 func (l Linear) parameters(in [][]int) []Parameter {
 	features := in[0][len(in[0])-1]
-	return []Parameter{
-		{Name: "weight", Shape: []int{l.Out, features}, Trainable: true, init: l.Init},
-		{Name: "bias", Shape: []int{l.Out}, Trainable: true, init: biasOf(l.Init), fanIn: features},
+	own := []Parameter{{Name: "weight", Shape: []int{l.Out, features}, Trainable: true, init: l.Init}}
+	if !l.NoBias {
+		own = append(own, Parameter{Name: "bias", Shape: []int{l.Out}, Trainable: true, init: biasOf(l.Init), fanIn: features})
 	}
+	return own
 }
 
 func (Add) shapes(in [][]int) ([][]int, error) {

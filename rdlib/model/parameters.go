@@ -12,6 +12,7 @@ type Parameter struct {
 	Name      string // torchvision's, such as "layer1.0.bn1.running_var"
 	Shape     []int
 	Trainable bool // false for running_mean and running_var
+	Frozen    bool // it would train, and is kept as it is (see Freeze)
 
 	init  Init
 	fanIn int // of the weight a bias belongs to
@@ -39,10 +40,41 @@ func (w Weights) Clone() Weights {
 // (num_batches_tracked, which no computation reads, is left out).
 func (n *Network) Parameters() []Parameter {
 	var all []Parameter
+	seen := map[string]bool{}
 	for _, layer := range n.layers {
-		all = append(all, layer.Parameters...)
+		for _, p := range layer.Parameters {
+			if !seen[p.Name] { // layers may share parameters
+				seen[p.Name] = true
+				all = append(all, p)
+			}
+		}
 	}
 	return all
+}
+
+// Freeze returns the network with every parameter frozen but those that train names: they run as before, and no optimizer
+// changes them.
+func (n *Network) Freeze(train func(name string) bool) *Network {
+	out := *n
+	out.layers = slices.Clone(n.layers)
+	for i, layer := range out.layers {
+		out.layers[i].Parameters = slices.Clone(layer.Parameters)
+		for k, p := range layer.Parameters {
+			out.layers[i].Parameters[k].Frozen = p.Trainable && !train(p.Name)
+		}
+	}
+	return &out
+}
+
+// Trained counts the numbers that an optimizer changes.
+func (n *Network) Trained() int {
+	count := 0
+	for _, p := range n.Parameters() {
+		if p.Trainable && !p.Frozen {
+			count += elements(p.Shape)
+		}
+	}
+	return count
 }
 
 // CheckWeights returns an error that lists every tensor of w that is missing, unexpected or of another shape than the

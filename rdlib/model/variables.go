@@ -27,14 +27,14 @@ func (n *Network) Declare(scope *gomodel.Scope, w Weights) error {
 // declare creates or overwrites the parameter's variable.
 func (p Parameter) declare(scope *gomodel.Scope, value *tensors.Tensor) error {
 	if v := scope.GetVariable(p.Name); v != nil {
-		v.SetTrainable(p.Trainable)
+		v.SetTrainable(p.Trainable && !p.Frozen)
 		return v.SetValue(value)
 	}
 	v, err := scope.CreateVariable(p.Name, value)
 	if err != nil {
 		return err
 	}
-	v.SetTrainable(p.Trainable)
+	v.SetTrainable(p.Trainable && !p.Frozen)
 	return nil
 }
 

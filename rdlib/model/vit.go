@@ -81,7 +81,77 @@ func (t Transformer) hidden() int { return int(float64(t.Dim)*t.MLPRatio + 1e-6)
 //
 // Its stages are the patches' tokens as maps [Dim, h, w] after each quarter of the blocks; its feature map, those after
 // the last normalisation; its pooled feature, the class token after it or, with PoolMean, the mean over the feature map.
-func ViT(c Config) (*Network, error) {
+func ViT(c Config) (*Network, error) { return AdaptViT(c, Adaptation{}) }
+
+// Adaptation changes a vision transformer while it is described. Functions that are nil change nothing; those that are
+// given block number i are called on a builder whose names begin with the block's.
+type Adaptation struct {
+	Name string  // of the network; "" is "vit"
+	Eps  float64 // of the layer normalisations; 0 is timm's 1e-6
+	// Before makes of a block's tokens, the class token (where there is one) and then the patches, those that the block reads;
+	// After makes of the block's output what the next block's Before is given, and the class token and patches by themselves.
+	Before func(b *Builder, i int, x Value) Value
+	After  func(b *Builder, i int, x Value) (next, own Value)
+	// Attention changes queries, keys and values, [tokens, 3·dim], made from the normalised tokens.
+	Attention func(b *Builder, i int, normed, qkv Value) Value
+	Silent    int // tokens in front of each block's that are not attended to
+	// MLP changes what is added to x: y is the MLP's output, x what its normalisation reads.
+	MLP func(b *Builder, i int, x, y Value) Value
+	// Pooled and Logits make the feature and the classifier's output from the pooled feature of the plain network; start is
+	// the tokens before the first block.
+	Pooled func(b *Builder, start, pooled Value) Value
+	Logits func(b *Builder, pooled Value, classes int) Value
+}
+
+// blocks appends all blocks and the last normalisation to tokens and returns the pooled feature, as a layer called pooled:
+// the class token, or the mean over the patches. Stages are declared where stages is set.
+func (t Transformer) blocks(b *Builder, x Value, a Adaptation, stages bool) (pooled Value) {
+	h, w := t.Height/t.Patch, t.Width/t.Patch
+	patchTokens := func(_ string, x Value) Value { return x }
+	if t.Pool == PoolToken {
+		patchTokens = func(name string, x Value) Value {
+			_, patches := b.Split(name+".patches", x, 1)
+			return patches
+		}
+	}
+	for i := range t.Depth {
+		block := fmt.Sprintf("blocks.%d", i)
+		scope := b.Scope(block)
+		if a.Before != nil {
+			x = a.Before(scope, i, x)
+		}
+		x = scope.transformerBlock(x, t.Heads, t.hidden(), i, a)
+		b.Tap(block, x)
+		own := x
+		if a.After != nil {
+			x, own = a.After(scope, i, x)
+		}
+		if stages && endsQuarter(i, t.Depth) {
+			b.Stage(block+".map", b.Map(block+".map", patchTokens(block, own), h, w))
+		}
+		if i == t.Depth-1 {
+			x = own
+		}
+	}
+	x = b.layerNorm("norm", x, a.Eps)
+	patches := patchTokens("norm", x)
+	if stages {
+		b.FeatureMap(b.Map("norm.map", patches, h, w))
+	}
+	if t.Pool == PoolMean {
+		return b.TokenMean("mean", patches)
+	}
+	x, _ = b.Split("norm.cls_token", x, 1)
+	return b.Flatten("pooled_token", x)
+}
+
+// layerNorm is LayerNorm with an eps that is timm's where it is 0.
+func (b *Builder) layerNorm(name string, x Value, eps float64) Value {
+	return b.add(name, LayerNorm{Eps: cmp.Or(eps, 1e-6)}, 1, x)[0]
+}
+
+// AdaptViT describes a vision transformer with an adaptation built into it; the parameters of ViT keep their names.
+func AdaptViT(c Config, a Adaptation) (*Network, error) {
 	c, err := c.check("vit")
 	if err != nil {
 		return nil, err
@@ -91,18 +161,13 @@ func ViT(c Config) (*Network, error) {
 		return nil, err
 	}
 	h, w := t.Height/t.Patch, t.Width/t.Patch
-	b := NewBuilder("vit", c.InChannels, t.Height, t.Width)
+	b := NewBuilder(cmp.Or(a.Name, "vit"), c.InChannels, t.Height, t.Width)
 	b.LinearInit(InitNormal002)
-	patchTokens := func(_ string, x Value) Value { return x }
 	count := h * w
 	var class Value
 	if t.Pool == PoolToken {
 		count++
 		class = b.Learned("cls_token", Learned{Count: 1, Features: t.Dim, Init: InitNormal1e6})
-		patchTokens = func(name string, x Value) Value {
-			_, patches := b.Split(name+".patches", x, 1)
-			return patches
-		}
 	}
 	position := b.Learned("pos_embed", Learned{Count: count, Features: t.Dim, Init: InitNormal002})
 	x := b.Conv("patch_embed.proj", b.Input(), Conv{Out: t.Dim, Kernel: t.Patch, Stride: t.Patch, Bias: true})
@@ -112,25 +177,16 @@ func ViT(c Config) (*Network, error) {
 		x = b.Concat("with_cls_token", class, x)
 	}
 	x = b.Add("with_position", x, position)
-	for i := range t.Depth {
-		block := fmt.Sprintf("blocks.%d", i)
-		x = b.Scope(block).TransformerBlock(x, t.Heads, t.hidden())
-		b.Tap(block, x)
-		if endsQuarter(i, t.Depth) {
-			b.Stage(block+".map", b.Map(block+".map", patchTokens(block, x), h, w))
-		}
+	pooled := t.blocks(b, x, a, true)
+	if a.Pooled != nil {
+		pooled = a.Pooled(b, x, pooled)
 	}
-	x = b.LayerNorm("norm", x)
-	patches := patchTokens("norm", x)
-	b.FeatureMap(b.Map("norm.map", patches, h, w))
-	if t.Pool == PoolToken {
-		x, _ = b.Split("norm.cls_token", x, 1)
-		x = b.Flatten("pooled_token", x)
+	b.Pooled(pooled)
+	if a.Logits != nil {
+		b.Logits(a.Logits(b, pooled, c.Classes))
 	} else {
-		x = b.TokenMean("mean", x)
+		b.Logits(b.Linear("head", pooled, c.Classes))
 	}
-	b.Pooled(x)
-	b.Logits(b.Linear("head", x, c.Classes))
 	return b.Network()
 }
 
@@ -138,18 +194,30 @@ func ViT(c Config) (*Network, error) {
 // hidden features, each behind a layer normalisation and added to what it read. Its layers are named norm1, attn.qkv, …,
 // and its taps attn and mlp, so call it on a Scope of its own.
 func (b *Builder) TransformerBlock(x Value, heads, hidden int) Value {
+	return b.transformerBlock(x, heads, hidden, 0, Adaptation{})
+}
+
+// transformerBlock is block number i with an adaptation.
+func (b *Builder) transformerBlock(x Value, heads, hidden, i int, a Adaptation) Value {
 	dim := b.Features(x)
-	y := b.LayerNorm("norm1", x)
-	y = b.Linear("attn.qkv", y, 3*dim)
-	y = b.SelfAttention("attn", y, heads)
+	normed := b.layerNorm("norm1", x, a.Eps)
+	y := b.Linear("attn.qkv", normed, 3*dim)
+	if a.Attention != nil {
+		y = a.Attention(b, i, normed, y)
+	}
+	b.Tap("attn.qkv", y)
+	y = b.add("attn", Attention{Heads: heads, Silent: a.Silent}, 1, y)[0]
 	y = b.Linear("attn.proj", y, dim)
 	b.Tap("attn", y)
 	x = b.Add("with_attn", x, y)
 
-	y = b.LayerNorm("norm2", x)
+	y = b.layerNorm("norm2", x, a.Eps)
 	y = b.Linear("mlp.fc1", y, hidden)
 	y = b.GELU("mlp.act", y)
 	y = b.Linear("mlp.fc2", y, dim)
 	b.Tap("mlp", y)
+	if a.MLP != nil {
+		y = a.MLP(b, i, x, y)
+	}
 	return b.Add("with_mlp", x, y)
 }

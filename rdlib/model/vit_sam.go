@@ -128,7 +128,7 @@ func (b *Builder) samBlock(x Value, t Transformer, grid, window nn.Grid, entries
 		y = b.PadGrid("attn.pad", y, grid, padded)
 	}
 	b.Tap("attn.input", y)
-	table := Learned{Count: entries, Features: t.Dim / t.Heads, Init: initZeros, Rank2: true}
+	table := Learned{Count: entries, Features: t.Dim / t.Heads, Init: InitZeros, Rank2: true}
 	rows, columns := b.Learned("attn.rel_pos_h", table), b.Learned("attn.rel_pos_w", table)
 	y = b.Linear("attn.qkv", y, 3*t.Dim)
 	y = b.GridAttention("attn", y, rows, columns, GridAttention{Heads: t.Heads, Grid: padded, Window: window})

@@ -1,4 +1,6 @@
-package distill
+// Package option binds options that users set by name and text to the fields that hold their values, with defaults,
+// meanings and where the defaults come from.
+package option
 
 import (
 	"fmt"
@@ -11,7 +13,7 @@ import (
 	"rd/rdlib/spelling"
 )
 
-// Option describes one option of a method.
+// Option describes one option.
 type Option struct {
 	Name    string
 	Default string
@@ -20,13 +22,13 @@ type Option struct {
 	Source  string // where the default comes from
 }
 
-// An optionSet binds option names to the fields that hold their values. A field's value when it is bound is the default.
-type optionSet struct {
+// Set binds option names to the fields that hold their values. A field's value when it is bound is the default.
+type Set struct {
 	options []Option
 	parse   map[string]func(string) error
 }
 
-func (s *optionSet) add(o Option, parse func(string) error) {
+func (s *Set) add(o Option, parse func(string) error) {
 	if s.parse == nil {
 		s.parse = map[string]func(string) error{}
 	}
@@ -41,8 +43,8 @@ func (s *optionSet) add(o Option, parse func(string) error) {
 
 var errValue = fmt.Errorf("not one of the values")
 
-// number binds a finite number in [low, high].
-func (s *optionSet) number(field *float64, name string, low, high float64, meaning, source string) {
+// Number binds a finite number in [low, high].
+func (s *Set) Number(field *float64, name string, low, high float64, meaning, source string) {
 	values := fmt.Sprintf("a number from %g to %g", low, high)
 	if math.IsInf(high, 1) {
 		values = fmt.Sprintf("a number from %g", low)
@@ -57,8 +59,8 @@ func (s *optionSet) number(field *float64, name string, low, high float64, meani
 	})
 }
 
-// integer binds a whole number in [low, high].
-func (s *optionSet) integer(field *int, name string, low, high int, meaning, source string) {
+// Integer binds a whole number in [low, high].
+func (s *Set) Integer(field *int, name string, low, high int, meaning, source string) {
 	values := fmt.Sprintf("a whole number from %d to %d", low, high)
 	s.add(Option{name, strconv.Itoa(*field), values, meaning, source}, func(text string) error {
 		v, err := strconv.Atoi(text)
@@ -70,8 +72,8 @@ func (s *optionSet) integer(field *int, name string, low, high int, meaning, sou
 	})
 }
 
-// choice binds one of a few words.
-func (s *optionSet) choice(field *string, name string, words []string, meaning, source string) {
+// Choice binds one of a few words.
+func (s *Set) Choice(field *string, name string, words []string, meaning, source string) {
 	s.add(Option{name, *field, strings.Join(words, "|"), meaning, source}, func(text string) error {
 		if !slices.Contains(words, text) {
 			return errValue
@@ -81,8 +83,8 @@ func (s *optionSet) choice(field *string, name string, words []string, meaning, 
 	})
 }
 
-// toggle binds a switch; YAML's and JSON's true and false are accepted too.
-func (s *optionSet) toggle(field *bool, name, meaning, source string) {
+// Toggle binds a switch; YAML's and JSON's true and false are accepted too.
+func (s *Set) Toggle(field *bool, name, meaning, source string) {
 	words := map[string]bool{"on": true, "off": false, "true": true, "false": false}
 	initial := "off"
 	if *field {
@@ -98,8 +100,8 @@ func (s *optionSet) toggle(field *bool, name, meaning, source string) {
 	})
 }
 
-// set gives the named options the given values. The first mistake, in the order of the names, is returned.
-func (s *optionSet) set(values map[string]string) error {
+// Apply gives the named options the given values. The first mistake, in the order of the names, is returned.
+func (s *Set) Apply(values map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		parse, ok := s.parse[name]
 		if !ok {
@@ -112,7 +114,10 @@ func (s *optionSet) set(values map[string]string) error {
 	return nil
 }
 
-func (s *optionSet) unknown(name string) error {
+// Options lists what is bound, in the order of binding.
+func (s *Set) Options() []Option { return slices.Clone(s.options) }
+
+func (s *Set) unknown(name string) error {
 	if len(s.options) == 0 {
 		return fmt.Errorf("unknown option %q: there are none", name)
 	}
