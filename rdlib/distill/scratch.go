@@ -14,6 +14,9 @@ var scratchRecipe = recipe{
 	},
 }
 
+// Scratch returns the method that trains a network alone, on the labels.
+func Scratch() Method { return scratch{} }
+
 // scratch is the student alone.
 type scratch struct{}
 

@@ -6,6 +6,7 @@ import "strings"
 const (
 	Model   = "model"
 	Distill = "distill"
+	PEFT    = "peft"
 	Rest    = "golden" // files that no other package reads yet, listed by this package's own test
 )
 
@@ -36,11 +37,11 @@ var families = []family{
 	{"sp", Distill, "similarity preservation (SP)"},
 	{"vid", Distill, "variational information distillation (VID)"},
 
-	{"adaptformer", Rest, "parameter-efficient fine-tuning with AdaptFormer"},
-	{"lpt", Rest, "long-tailed prompt tuning (LPT)"},
-	{"melo", Rest, "parameter-efficient fine-tuning with MeLo"},
-	{"vpt", Rest, "visual prompt tuning (VPT)"},
-	{"vqt", Rest, "visual query tuning (VQT)"},
+	{"adaptformer", PEFT, "parameter-efficient fine-tuning with AdaptFormer"},
+	{"lpt", PEFT, "long-tailed prompt tuning (LPT)"},
+	{"melo", PEFT, "parameter-efficient fine-tuning with MeLo"},
+	{"vpt", PEFT, "visual prompt tuning (VPT)"},
+	{"vqt", PEFT, "visual query tuning (VQT)"},
 	{"metrics", Rest, "evaluation metrics"},
 }
 

@@ -69,6 +69,9 @@ func (t Transformer) check(width float64) (Transformer, error) {
 	return t, nil
 }
 
+// Resolve fills in the defaults for a width multiplier, see Config, and says what does not fit together.
+func (t Transformer) Resolve(width float64) (Transformer, error) { return t.check(cmp.Or(width, 1)) }
+
 // maxMLPRatio bounds the ratio as maxWidth does the width.
 const maxMLPRatio = 64
 
@@ -97,9 +100,11 @@ type Adaptation struct {
 	Silent    int // tokens in front of each block's that are not attended to
 	// MLP changes what is added to x: y is the MLP's output, x what its normalisation reads.
 	MLP func(b *Builder, i int, x, y Value) Value
-	// Pooled and Logits make the feature and the classifier's output from the pooled feature of the plain network; start is
-	// the tokens before the first block.
-	Pooled func(b *Builder, start, pooled Value) Value
+	// Begin is called before the first block with a pass that runs all blocks and the last normalisation on the tokens before
+	// the first block and returns the pooled feature; it is given a builder that is Again one.
+	Begin func(b *Builder, pass func(*Builder, Adaptation) Value)
+	// Pooled makes the feature of the plain network's pooled one, and Logits the classifier's output of that.
+	Pooled func(b *Builder, pooled Value) Value
 	Logits func(b *Builder, pooled Value, classes int) Value
 }
 
@@ -177,9 +182,12 @@ func AdaptViT(c Config, a Adaptation) (*Network, error) {
 		x = b.Concat("with_cls_token", class, x)
 	}
 	x = b.Add("with_position", x, position)
+	if a.Begin != nil {
+		a.Begin(b, func(b *Builder, a Adaptation) Value { return t.blocks(b, x, a, false) })
+	}
 	pooled := t.blocks(b, x, a, true)
 	if a.Pooled != nil {
-		pooled = a.Pooled(b, x, pooled)
+		pooled = a.Pooled(b, pooled)
 	}
 	b.Pooled(pooled)
 	if a.Logits != nil {
