@@ -5,7 +5,6 @@ import (
 	"image"
 	"image/color"
 	"math"
-	"strings"
 
 	imagedraw "golang.org/x/image/draw"
 	"gonum.org/v1/plot/vg"
@@ -49,7 +48,7 @@ func Boundaries(s *boundary.Study, base string) error {
 	}
 	heads := lines(title, sans(9), inner, 3)
 	notes := lines(boundaryNote(s), sans(6.5), inner, 6)
-	legend := classLegend(s.Classes, inner)
+	legend := flow(s.Classes, inner)
 	const titleLine, headLine, noteLine, legendLine = 12, 9, 8.5, 12
 	var bandHead []vg.Length
 	height := 2*margins + 8 + vg.Length(len(heads))*titleLine + vg.Length(len(notes))*noteLine + vg.Length(len(legend))*legendLine
@@ -105,8 +104,8 @@ func Boundaries(s *boundary.Study, base string) error {
 		for _, line := range legend {
 			y -= legendLine
 			for _, entry := range line {
-				fillBox(c, vg.Rectangle{Min: vg.Point{X: margins + entry.x, Y: y}, Max: vg.Point{X: margins + entry.x + 7, Y: y + 7}}, classColor(entry.class))
-				write(c, entry.name, 7, margins+entry.x+10, y+1, draw.XLeft, color.Black)
+				fillBox(c, vg.Rectangle{Min: vg.Point{X: margins + entry.x, Y: y}, Max: vg.Point{X: margins + entry.x + 7, Y: y + 7}}, classColor(entry.index))
+				write(c, entry.name, 7, margins+entry.x+11, y+1, draw.XLeft, color.Black)
 			}
 		}
 		y -= 2
@@ -238,38 +237,11 @@ func thumbnail(picture image.Image) image.Image {
 }
 
 // classColor is the colour of a class: the palette's, and lighter tints of it where there are more classes.
-func classColor(class int) color.Color {
+func classColor(class int) color.RGBA {
 	base, tint := Palette[class%len(Palette)], 1.0
 	for range class / len(Palette) {
 		tint *= 0.5
 	}
 	lighter := func(v uint8) uint8 { return uint8(255 - tint*float64(255-v)) }
 	return color.RGBA{lighter(base.R), lighter(base.G), lighter(base.B), 255}
-}
-
-// legendEntry is a class in the legend, its swatch at x.
-type legendEntry struct {
-	class int
-	name  string
-	x     vg.Length
-}
-
-// classLegend sets the names of classes in lines of a width.
-func classLegend(classes []string, width vg.Length) [][]legendEntry {
-	var all [][]legendEntry
-	var line []legendEntry
-	x := vg.Length(0)
-	for class, name := range classes {
-		name = strings.Join(lines(name, sans(7), width-10, 1), "")
-		wide := 10 + textWidth(name, sans(7)) + 12
-		if len(line) > 0 && x+wide-12 > width {
-			all, line, x = append(all, line), nil, 0
-		}
-		line = append(line, legendEntry{class, name, x})
-		x += wide
-	}
-	if len(line) > 0 {
-		all = append(all, line)
-	}
-	return all
 }
