@@ -34,7 +34,7 @@ func TestFamilyOf(t *testing.T) {
 func TestFamiliesAreListedOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, f := range families {
-		if seen[f.name] || f.name == "" || f.about == "" || !slices.Contains([]string{Model, Distill, Rest}, f.owner) {
+		if seen[f.name] || f.name == "" || f.about == "" || !slices.Contains([]string{Model, Distill, PEFT, Stat, Rest}, f.owner) {
 			t.Errorf("family %+v is listed twice or incomplete", f)
 		}
 		seen[f.name] = true
@@ -64,6 +64,7 @@ func TestEveryFileIsRunOnce(t *testing.T) {
 	remember := func(t *testing.T, v *Vector) { read = append(read, v.Name) }
 	t.Run("distill", func(t *testing.T) { Run(t, Distill, map[string]Test{"cka": remember, "kd": remember}) })
 	t.Run("model", func(t *testing.T) { Run(t, Model, map[string]Test{"arch": remember}) })
+	t.Run("stat", func(t *testing.T) { Run(t, Stat, nil) })
 	t.Run("rest", func(t *testing.T) { Run(t, Rest, nil) })
 	if want := []string{"cka", "cka_2", "arch_x"}; !slices.Equal(read, want) {
 		t.Errorf("read %v, want %v", read, want)
