@@ -262,12 +262,12 @@ func hasSeen(info *foundation.Info, data string) bool {
 	})
 }
 
-// cachedOutputs are the features kept: the feature map, where the teacher has one, the pooled feature, and, where they are
+// cachedOutputs are the features kept: feature map, pooled feature and logits, where the teacher has them, and, where they are
 // asked for, the maps of all stages.
 func cachedOutputs(info *foundation.Info, stages bool) []string {
 	var names []string
 	for _, o := range info.Outputs {
-		if stages || o.Name == foundation.FeatureMap || o.Name == foundation.Pooled {
+		if stages || slices.Contains([]string{foundation.FeatureMap, foundation.Pooled, foundation.Logits}, o.Name) {
 			names = append(names, o.Name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,6 +166,9 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	j.input = studentInput(follow, o.Size)
 	if j.method.Needs().Teacher() {
 		j.teacher = info
+		if err := j.checkLogits(); err != nil {
+			return nil, err
+		}
 		if err := j.suitMethod(); err != nil {
 			return nil, err
 		}
@@ -176,6 +180,20 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	}
 	j.Key, err = j.Config.Key()
 	return j, err
+}
+
+// checkLogits says why a method cannot have the teacher's logits.
+func (j *Job) checkLogits() error {
+	if !j.method.Needs().Logits {
+		return nil
+	}
+	if _, err := j.teacher.Output(foundation.Logits); err != nil {
+		return usagef("method %s needs the teacher's logits on your classes, and %s has none: set teacher-logits=reprogrammed, or adapt the teacher first", j.options.Method, j.teacher.Name)
+	}
+	if classes := j.teacher.SideCar.Classes; !slices.Equal(classes, j.Dataset.Classes) {
+		return usagef("%s has logits of %v, and the classes of %s are %v: adapt the teacher to these", j.teacher.Name, classes, j.options.Data, j.Dataset.Classes)
+	}
+	return nil
 }
 
 // Check looks at everything that can be checked without reading images or teacher.
@@ -200,8 +218,6 @@ func (o Options) checkNames() (distill.Method, error) {
 		return nil, &UsageError{err}
 	}
 	switch needs := method.Needs(); {
-	case needs.Logits:
-		return nil, usagef("method %s needs the teacher's logits on your classes, and a frozen foundation model has none: set teacher-logits=reprogrammed", o.Method)
 	case needs.Teacher() && o.Teacher == "":
 		return nil, usagef("method %s needs a teacher: give --teacher FILE.onnx", o.Method)
 	case needs.Teacher() && o.Augment != nil:
@@ -274,19 +290,25 @@ func (j *Job) outputs() featureNames {
 	if needs.Pooled {
 		names.pooled = foundation.Pooled
 	}
+	if needs.Logits {
+		names.logits = foundation.Logits
+	}
 	return names
 }
 
 type featureNames struct {
-	maps   []string
-	pooled string
+	maps           []string
+	pooled, logits string
 }
 
 func (f featureNames) all() []string {
-	if f.pooled == "" {
-		return f.maps
+	all := slices.Clone(f.maps)
+	for _, name := range []string{f.pooled, f.logits} {
+		if name != "" {
+			all = append(all, name)
+		}
 	}
-	return append(f.maps[:len(f.maps):len(f.maps)], f.pooled)
+	return all
 }
 
 // Keep names the file of the job's checkpoint.
@@ -304,7 +326,7 @@ func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error)
 		Config: j.Config, Student: j.Student, Method: j.method, Backend: j.session.Backend,
 		Height: j.input.Height, Width: j.input.Width, Channels: 3, Classes: len(j.Dataset.Classes), Views: j.options.Views, Augment: j.options.Augment,
 		Train: store.Part(dataset.Train), Validation: store.Part(dataset.Val), Test: store.Part(dataset.Test),
-		Outputs:    train.TeacherOutputs{Maps: names.maps, Pooled: names.pooled},
+		Outputs:    train.TeacherOutputs{Maps: names.maps, Pooled: names.pooled, Logits: names.logits},
 		Checkpoint: j.options.Checkpoint, CheckpointEvery: j.options.CheckpointEvery, Progress: j.session.Log, Name: j.options.Name,
 	}
 	if j.teacher != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/google/renameio/v2"
 
@@ -13,11 +14,12 @@ import (
 	"rd/rdlib/model"
 )
 
-// exportTeacher writes a network as a black box: an ONNX file without its classifier. It returns the side-car that
+// exportTeacher writes a network as a black box: an ONNX file without its classifier, unless its logits are among the further
+// outputs. It returns the side-car that
 // belongs beside it, without provenance and not yet written.
-func exportTeacher(path string, network *model.Network, weights model.Weights, input dataset.Preprocess, name string) (*foundation.SideCar, error) {
+func exportTeacher(path string, network *model.Network, weights model.Weights, input dataset.Preprocess, name string, further ...string) (*foundation.SideCar, error) {
 	stages := network.ONNXStages()
-	outputs := append(stages[:len(stages):len(stages)], model.ONNXFeatureMap, model.ONNXPooled)
+	outputs := slices.Concat(stages, []string{model.ONNXFeatureMap, model.ONNXPooled}, further)
 	graph, err := network.ONNX(weights, model.ONNXOptions{
 		Sample: []int{3, input.Height, input.Width}, Outputs: outputs, Producer: "rd", Doc: name,
 	})
@@ -27,12 +29,16 @@ func exportTeacher(path string, network *model.Network, weights model.Weights, i
 	if err := renameio.WriteFile(path, graph, 0o644); err != nil {
 		return nil, fmt.Errorf("write teacher: %w", err)
 	}
+	logits := ""
+	if slices.Contains(further, model.ONNXLogits) {
+		logits = model.ONNXLogits
+	}
 	sum := sha256.Sum256(graph)
 	return &foundation.SideCar{
 		Name: name, Architecture: network.Name(), SHA256: hex.EncodeToString(sum[:]),
 		Input: foundation.DescribeInput(model.ONNXInput, "NCHW", input),
 		Outputs: foundation.SideCarOutputs{
-			Stages: append(stages[:len(stages):len(stages)], model.ONNXFeatureMap), FeatureMap: model.ONNXFeatureMap, Pooled: model.ONNXPooled,
+			Stages: append(stages[:len(stages):len(stages)], model.ONNXFeatureMap), FeatureMap: model.ONNXFeatureMap, Pooled: model.ONNXPooled, Logits: logits,
 		},
 	}, nil
 }

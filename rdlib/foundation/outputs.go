@@ -10,11 +10,13 @@ import (
 const (
 	FeatureMap = "feature_map"
 	Pooled     = "pooled"
+	// Logits are the class scores of a model that was adapted to a task; a foundation model has none.
+	Logits = "logits"
 )
 
 // Output is one kind of feature, at the size the teacher was opened for.
 type Output struct {
-	Name  string `json:"name"`          // FeatureMap, Pooled, or the graph's name of an earlier stage
+	Name  string `json:"name"`          // FeatureMap, Pooled, Logits, or the graph's name of an earlier stage
 	Graph string `json:"graph"`         // the graph output it is taken or computed from
 	Shape []int  `json:"shape"`         // [channels, height, width] or [channels]
 	How   string `json:"how,omitempty"` // how it is computed where it is not an output as it is
@@ -146,11 +148,12 @@ func (r *resolver) resolve(named SideCarOutputs) error {
 	if len(r.list) == 0 {
 		return fmt.Errorf("%w: %s has no float output with one row per image; export it with outputs feature_map and pooled", ErrModel, r.path)
 	}
-	guess := len(named.Stages) == 0 && named.FeatureMap == "" && named.Pooled == ""
-	if guess {
+	if len(named.Stages) == 0 && named.FeatureMap == "" && named.Pooled == "" {
+		logits := named.Logits
 		named = r.guess()
+		named.Logits = logits
 	}
-	for _, name := range append([]string{named.FeatureMap, named.Pooled}, named.Stages...) {
+	for _, name := range append([]string{named.FeatureMap, named.Pooled, named.Logits}, named.Stages...) {
 		if name != "" && r.index(name) < 0 {
 			return fmt.Errorf("%w: %s names the output %q, which %s does not give at one row per image; it gives %s",
 				ErrSideCar, SideCarPath(r.path), name, r.path, r.names())
@@ -183,7 +186,16 @@ func (r *resolver) resolve(named SideCarOutputs) error {
 	} else {
 		r.note("feature map: none; only the pooled feature can be distilled")
 	}
-	return r.addPooled(named)
+	if err := r.addPooled(named); err != nil || named.Logits == "" {
+		return err
+	}
+	slot := r.index(named.Logits)
+	p := r.list[slot]
+	if len(p.dims) != 1 {
+		return fmt.Errorf("%w: %s uses %q as logits, but it has the shape %v per image", ErrSideCar, SideCarPath(r.path), named.Logits, p.dims)
+	}
+	r.outputs = append(r.outputs, Output{Name: Logits, Graph: named.Logits, Shape: p.dims, dims: p.dims, slot: slot})
+	return nil
 }
 
 // guess chooses by name, then by shape.

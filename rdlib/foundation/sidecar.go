@@ -23,6 +23,7 @@ type SideCar struct {
 	Input        SideCarInput   `json:"input"`
 	Outputs      SideCarOutputs `json:"outputs"`
 	Pretraining  *Pretraining   `json:"pretraining,omitempty"`
+	Classes      []string       `json:"classes,omitempty"` // of the logits, in their order
 	Licence      string         `json:"licence,omitempty"`
 	SHA256       string         `json:"sha256,omitempty"` // of the ONNX file
 	Check        *Check         `json:"check,omitempty"`
@@ -70,6 +71,7 @@ type SideCarOutputs struct {
 	Stages     []string `json:"stages,omitempty"`      // maps from early to late; may include the feature map
 	FeatureMap string   `json:"feature_map,omitempty"` // last map before pooling
 	Pooled     string   `json:"pooled,omitempty"`      // one vector per image
+	Logits     string   `json:"logits,omitempty"`      // scores of Classes, of a model adapted to a task
 	Layout     string   `json:"layout,omitempty"`      // of the maps; the input's layout when not given
 }
 

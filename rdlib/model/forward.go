@@ -29,6 +29,32 @@ type Outputs struct {
 // It is called while a graph is built and, like GoMLX's own functions, panics with an error when x does not fit, a
 // variable is missing, or training is asked for with a single value a channel.
 func (n *Network) Forward(scope *gomodel.Scope, x *graph.Node, training bool) Outputs {
+	return n.forward(scope, x, training, nil)
+}
+
+// Train is Forward in training with the random numbers of the dropouts given: noise returns for each layer that Dropouts
+// lists numbers from [0, 1), of the batch and the shape it has there.
+func (n *Network) Train(scope *gomodel.Scope, x *graph.Node, noise func(layer string) *graph.Node) Outputs {
+	return n.forward(scope, x, true, noise)
+}
+
+// Dropouts lists the layers that drop elements in training, with the shapes of what they read for a sample of the given
+// shape, without the batch axis.
+func (n *Network) Dropouts(sample ...int) (map[string][]int, error) {
+	shapes, err := n.valueShapes(sample)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string][]int{}
+	for _, layer := range n.layers {
+		if d, ok := layer.Op.(Dropout); ok && d.Rate > 0 {
+			found[layer.Name] = shapes[layer.Inputs[0]]
+		}
+	}
+	return found, nil
+}
+
+func (n *Network) forward(scope *gomodel.Scope, x *graph.Node, training bool, noise func(layer string) *graph.Node) Outputs {
 	sample := x.Shape().Dimensions
 	if len(sample) > 0 {
 		sample = sample[1:]
@@ -39,7 +65,7 @@ func (n *Network) Forward(scope *gomodel.Scope, x *graph.Node, training bool) Ou
 	values := make([]*graph.Node, n.values)
 	values[inputValue] = x
 	for _, layer := range n.layers {
-		runLayer(scope, layer, values, training)
+		runLayer(scope, layer, values, training, noise)
 	}
 	of := func(v Value) *graph.Node {
 		if v == none {
@@ -69,7 +95,7 @@ func (n *Network) Classify(scope *gomodel.Scope, features *graph.Node) *graph.No
 }
 
 // runLayer computes one layer's outputs into values.
-func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training bool) {
+func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training bool, noise func(layer string) *graph.Node) {
 	in := pick(values, layer.Inputs)
 	x := in[0]
 	g := x.Graph()
@@ -166,7 +192,14 @@ func runLayer(scope *gomodel.Scope, layer Layer, values []*graph.Node, training 
 	case AddQV:
 		y = op.forward(in)
 	case Dropout:
-		y = dropout(scope, x, op.Rate, training)
+		y = x
+		switch {
+		case !training || op.Rate == 0:
+		case noise != nil:
+			y = keep(x, graph.GreaterOrEqual(noise(layer.Name), graph.Scalar(g, x.DType(), op.Rate)), op.Rate)
+		default:
+			y = keep(x, scope.RandomBernoulli(graph.Scalar(g, x.DType(), 1-op.Rate), x.Shape()), op.Rate)
+		}
 	default:
 		exceptions.Panicf("model: the graph emitter lacks the kind %T", op)
 	}
@@ -179,13 +212,9 @@ func moveTowards(v *gomodel.Variable, target *graph.Node, momentum float64) {
 	v.SetNodeValue(graph.Add(graph.MulScalar(old, 1-momentum), graph.MulScalar(target, momentum)))
 }
 
-// dropout keeps each element with probability 1−rate, scaled by 1/(1−rate), drawn from the store's random state.
-func dropout(scope *gomodel.Scope, x *graph.Node, rate float64, training bool) *graph.Node {
-	if !training || rate == 0 {
-		return x
-	}
-	keep := scope.RandomBernoulli(graph.Scalar(x.Graph(), x.DType(), 1-rate), x.Shape())
-	return graph.MulScalar(graph.Mul(x, keep), 1/(1-rate))
+// keep zeroes the elements that are not kept and scales the others by 1/(1−rate).
+func keep(x, kept *graph.Node, rate float64) *graph.Node {
+	return graph.MulScalar(graph.Mul(x, graph.ConvertDType(kept, x.DType())), 1/(1-rate))
 }
 
 // variable returns the variable of the given torchvision name under scope; Declare made it.

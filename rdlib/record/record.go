@@ -48,6 +48,7 @@ type Result struct {
 type Config struct {
 	Dataset   Dataset   `json:"dataset"`
 	TeacherID string    `json:"teacher_sha256,omitempty"`
+	Initial   string    `json:"initial_sha256,omitempty"` // of the weights training starts from, where they are not drawn
 	Features  *Features `json:"features,omitempty"`
 	Student   string    `json:"student"`
 	Width     float64   `json:"width"`

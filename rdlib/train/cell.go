@@ -27,6 +27,7 @@ type Features interface {
 type TeacherOutputs struct {
 	Maps   []string // stage maps, first to last; the last is the final feature map
 	Pooled string
+	Logits string // [classes]
 }
 
 // Cell is everything one run needs.
@@ -35,7 +36,8 @@ type Cell struct {
 	Student  *model.Network
 	Method   distill.Method
 	Backend  compute.Backend
-	Height   int // of the student's input
+	Initial  model.Weights // take the place of the student's drawn ones, by name; Config says where they are from
+	Height   int           // of the student's input
 	Width    int
 	Channels int
 	Classes  int

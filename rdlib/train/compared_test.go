@@ -18,6 +18,7 @@ import (
 	"rd/rdlib/backend"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
+	"rd/rdlib/option"
 )
 
 // stagedFeatures are those of a teacher with two maps; onRead, if set, is called for every feature read.
@@ -77,7 +78,7 @@ func eachTaught(t *testing.T, kd bool, do func(t *testing.T, method string, opti
 			continue
 		}
 		t.Run(d.Name, func(t *testing.T) { do(t, d.Name, nil) })
-		if kd && d.Name != "kd" && slices.ContainsFunc(d.Options, func(o distill.Option) bool { return o.Name == "teacher-logits" }) {
+		if kd && d.Name != "kd" && slices.ContainsFunc(d.Options, func(o option.Option) bool { return o.Name == "teacher-logits" }) {
 			t.Run(d.Name+" and KD", func(t *testing.T) { do(t, d.Name, map[string]string{"alpha": "1"}) })
 		}
 	}

@@ -25,7 +25,7 @@ const (
 )
 
 // inputs lists what one step is fed, in order: [images], labels, progress, learning rate, step, [teacher maps…],
-// [teacher pooled], and in the student's phase [items], [draws…].
+// [teacher pooled], [teacher logits], and in the student's phase [items], [draws…].
 type inputs struct {
 	images *graph.Node // [batch, channels, height, width]; nil when the student does not run
 	labels *graph.Node // int32 [batch]
@@ -34,6 +34,7 @@ type inputs struct {
 
 	maps   []*graph.Node // [batch, C, h, w]
 	pooled *graph.Node   // [batch, D]
+	logits *graph.Node   // [batch, classes]
 
 	items *graph.Node // int32 [batch]
 	draws map[string]*graph.Node
@@ -51,6 +52,9 @@ func (l *loop) split(nodes []*graph.Node, student bool) inputs {
 	}
 	if l.pooled != "" {
 		in.pooled = next()
+	}
+	if l.logits != "" {
+		in.logits = next()
 	}
 	if student && l.needsItems() {
 		in.items = next()
@@ -74,7 +78,7 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 			Labels:   in.labels,
 			Items:    in.items,
 			Progress: in.progress,
-			Teacher:  distill.Teacher{Maps: in.maps, Pooled: in.pooled},
+			Teacher:  distill.Teacher{Maps: in.maps, Pooled: in.pooled, Logits: in.logits},
 			Classify: func(feature *graph.Node) *graph.Node { return l.student.Classify(scope.At(studentScope), feature) },
 			Forward: func(module string, x *graph.Node) model.Outputs {
 				return l.modules[module].Forward(scope.At(modulesScope).At("%s", module), x, !slices.Contains(phase.Frozen, module))
@@ -86,7 +90,7 @@ func (l *loop) stepGraph(phase distill.Phase) func(scope *gomodel.Scope, nodes [
 			Draw: func(name string) *graph.Node { return in.draws[name] },
 		}
 		if phase.Student {
-			step.Student = l.student.Forward(scope.At(studentScope), in.images, true)
+			step.Student = l.student.Train(scope.At(studentScope), in.images, func(layer string) *graph.Node { return in.draws[dropoutDraw+layer] })
 		}
 		losses := phase.Loss(step)
 		var parts []string

@@ -14,7 +14,34 @@ import (
 // needsItems reports whether the method is told which images a batch holds.
 func (l *loop) needsItems() bool { return l.cell.Method.Needs().Items }
 
-// drawNames lists the method's random arrays in the order a step is fed them.
+// dropoutDraw and the name of a layer that drops elements is the name of its random numbers.
+const dropoutDraw = "dropout/"
+
+// drawDropouts adds the random numbers of the student's dropouts to those that the method draws.
+func (l *loop) drawDropouts() error {
+	shapes, err := l.student.Dropouts(l.cell.Channels, l.cell.Height, l.cell.Width)
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(l.draws)
+	if all == nil {
+		all = map[string]distill.Draw{}
+	}
+	for layer, shape := range shapes {
+		all[dropoutDraw+layer] = distill.Draw{
+			Shape: append([]int{l.cell.Config.Batch * max(1, l.cell.Copies)}, shape...),
+			Fill: func(random *rand.Rand, _ []int, values []float32) {
+				for i := range values {
+					values[i] = random.Float32()
+				}
+			},
+		}
+	}
+	l.draws = all
+	return nil
+}
+
+// drawNames lists the random arrays in the order a step is fed them.
 func (l *loop) drawNames() []string { return slices.Sorted(maps.Keys(l.draws)) }
 
 // initialiseVariables gives the method's own variables their first values.

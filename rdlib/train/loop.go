@@ -35,8 +35,8 @@ type loop struct {
 	draws     map[string]distill.Draw
 	phases    []distill.Phase
 
-	maps   []string // teacher outputs the method needs, by name
-	pooled string
+	maps           []string // teacher outputs the method needs, by name
+	pooled, logits string
 
 	partNames map[string][]string // of the losses, by phase, once the step is built
 	state     state
@@ -89,7 +89,7 @@ func (l *loop) chooseFeatures() error {
 	cell, needs := l.cell, l.cell.Method.Needs()
 	name := cell.Method.Name()
 	switch {
-	case needs.Logits:
+	case needs.Logits && cell.Outputs.Logits == "":
 		return fmt.Errorf("method %s needs the teacher's logits, and a frozen foundation model has none for this task", name)
 	case needs.Teacher() && cell.Features == nil:
 		return fmt.Errorf("method %s needs a teacher", name)
@@ -106,6 +106,9 @@ func (l *loop) chooseFeatures() error {
 	}
 	if needs.Pooled {
 		l.pooled = cell.Outputs.Pooled
+	}
+	if needs.Logits {
+		l.logits = cell.Outputs.Logits
 	}
 	return nil
 }
@@ -159,14 +162,20 @@ func (l *loop) describe() error {
 	if keeper, ok := cell.Method.(distill.Keeper); ok {
 		l.variables, l.draws = keeper.Variables(context), keeper.Draws(context)
 	}
-	return nil
+	return l.drawDropouts()
 }
 
 // initialise gives every variable its first value: weights drawn from the initialisation seed, moments zero.
 func (l *loop) initialise() error {
 	seed := l.cell.Config.Seeds.Init
 	root := l.store.RootScope()
-	if err := l.student.Declare(root.At(studentScope), l.student.Init(seed)); err != nil {
+	weights := l.student.Init(seed)
+	for name := range weights {
+		if given, ok := l.cell.Initial[name]; ok {
+			weights[name] = given
+		}
+	}
+	if err := l.student.Declare(root.At(studentScope), weights); err != nil {
 		return err
 	}
 	for i, name := range slices.Sorted(maps.Keys(l.modules)) {
@@ -432,8 +441,10 @@ func (l *loop) progress(steps int) float64 {
 // features lists the teacher outputs a step is fed, in the graph's order.
 func (l *loop) features() []string {
 	names := slices.Clone(l.maps)
-	if l.pooled != "" {
-		names = append(names, l.pooled)
+	for _, name := range []string{l.pooled, l.logits} {
+		if name != "" {
+			names = append(names, name)
+		}
 	}
 	return names
 }

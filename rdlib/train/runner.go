@@ -59,7 +59,7 @@ func graphKey(cell *Cell) (string, error) {
 		shapes["train"] = []int{cell.Train.Len()}
 	}
 	if cell.Features != nil {
-		for _, name := range append([]string{cell.Outputs.Pooled}, cell.Outputs.Maps...) {
+		for _, name := range append([]string{cell.Outputs.Pooled, cell.Outputs.Logits}, cell.Outputs.Maps...) {
 			if name != "" {
 				shapes[name] = cell.Features.Shape(name)
 			}
