@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"rd/rdlib"
 	"rd/rdlib/dataset/phantom"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
+	"rd/rdlib/peft"
 	"rd/rdlib/spelling"
 )
 
@@ -147,6 +149,8 @@ func (c *checker) teachers() {
 	}
 	for i, t := range c.Teachers {
 		switch {
+		case t.Architecture != "" && !slices.Contains(model.Names(), t.Architecture):
+			c.known("architecture", t.Architecture, model.Names(), "teachers", i, "architecture")
 		case t.Miniature == (t.File != ""):
 			c.say(c.source.at("teachers", i), "teacher %s: give either miniature: true or a file", t.Name)
 		case t.Miniature:
@@ -155,7 +159,7 @@ func (c *checker) teachers() {
 				c.say(c.source.at("miniatures"), "miniatures need per_class and share above 0")
 			}
 		case !localPath(t.File):
-			c.say(c.source.at("teachers", i, "file"), "file %q does not lie below the root of the data", t.File)
+			c.say(c.source.at("teachers", i, "file"), "file %q does not lie below the root of the data or the work folder", t.File)
 		}
 		if t.Paper != "" {
 			c.known("teacher of the paper", t.Paper, paperTeachers, "teachers", i, "paper")
@@ -173,16 +177,57 @@ func (c *checker) students() {
 }
 
 func (c *checker) methods() {
+	adaptation := false
 	for i, method := range c.Methods {
-		if !c.known("method", method.Name, distill.Names(), "methods", i, "name") {
+		if !c.known("method", method.Name, slices.Concat(distill.Names(), rdlib.Adaptations()), "methods", i, "name") {
 			continue
 		}
-		if _, err := distill.New(method.Name, c.methodOptions(method)); err != nil {
+		adaptation = adaptation || adapts(method.Name)
+		if err := c.tryMethod(method); err != nil {
 			c.say(c.source.at("methods", i, "options"), "%v", err)
 		}
 		if len(method.Options) > 0 && method.Source == "" {
 			c.say(c.source.at("methods", i), "method %s: its options have no source", method.Name)
 		}
+	}
+	if adaptation {
+		c.adaptation()
+	}
+}
+
+// tryMethod makes a method, to see whether its options fit.
+func (c *checker) tryMethod(method MatrixMethod) (err error) {
+	switch {
+	case method.Name == rdlib.FineTune && len(method.Options) > 0:
+		return fmt.Errorf("%s has no options", rdlib.FineTune)
+	case method.Name == rdlib.FineTune:
+	case adapts(method.Name):
+		_, err = peft.New(method.Name, method.Options)
+	default:
+		_, err = distill.New(method.Name, c.methodOptions(method))
+	}
+	return err
+}
+
+// adaptation checks how teachers are adapted, by way of a cell.
+func (c *checker) adaptation() {
+	a := c.Adaptation
+	o := c.options()
+	o.Student, o.Method, o.Steps, o.Epochs = model.Students()[0], "scratch", a.Steps, a.Epochs
+	o.Optimizer.LearningRate, o.Optimizer.WeightDecay, o.Optimizer.Schedule = a.LearningRate, a.WeightDecay, a.Schedule
+	if a.Epochs == 0 && a.Steps == 0 {
+		c.say(c.source.at("adaptation"), "how long are teachers to be adapted? Give epochs or steps")
+	} else if err := o.Check(); err != nil {
+		c.say(c.source.at("adaptation"), "%v", err)
+	}
+	if !c.known("method", a.Student.Name, distill.Names(), "adaptation", "student", "name") {
+		return
+	}
+	if _, err := distill.New(a.Student.Name, a.Student.Options); err != nil {
+		c.say(c.source.at("adaptation", "student"), "%v", err)
+	}
+	if a.Student.Source == "" {
+		c.say(c.source.at("adaptation", "student"), "method %s: its options have no source", a.Student.Name)
 	}
 }
 

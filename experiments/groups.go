@@ -27,7 +27,7 @@ func (r *Results) Groups() ([]Group, error) {
 	var groups []Group
 	m := r.plan.Matrix
 	alone := false // the last group has no method with a teacher
-	for _, row := range r.plan.rows() {
+	for _, row := range r.plan.rows(3) {
 		g := Group{Dataset: row.entry.Name, Student: paperName(row.student), Teacher: row.teacher.label()}
 		taught := false
 		for _, method := range m.Methods {

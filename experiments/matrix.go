@@ -28,7 +28,8 @@ type Matrix struct {
 	Teachers   []MatrixTeacher `yaml:"teachers"`
 	Students   []string        `yaml:"students"`
 	Methods    []MatrixMethod  `yaml:"methods"`
-	Seeds      int             `yaml:"seeds"` // seeds 1 … Seeds, each for split, initialisation, order and augmentation alike
+	Adaptation Adaptation      `yaml:"adaptation"` // of teachers, where a method asks for it
+	Seeds      int             `yaml:"seeds"`      // seeds 1 … Seeds, each for split, initialisation, order and augmentation alike
 	// Run lists the cells to compute, in this order; the others stand in the tables as not run. Empty: all.
 	Run []Block `yaml:"run"`
 
@@ -54,6 +55,16 @@ type Training struct {
 	DropLeaks    bool    `yaml:"drop_leaks"` // test images that are in another part are left out
 }
 
+// Adaptation is how teachers are adapted to a data set, and how students learn from them afterwards: the same for every method.
+type Adaptation struct {
+	Epochs       int          `yaml:"epochs"`
+	Steps        int          `yaml:"steps"` // instead of epochs
+	LearningRate float64      `yaml:"learning_rate"`
+	WeightDecay  float64      `yaml:"weight_decay"`
+	Schedule     string       `yaml:"schedule"`
+	Student      MatrixMethod `yaml:"student"` // the method by which students learn
+}
+
 // MiniatureSize says how long the miniature teachers are pre-trained.
 type MiniatureSize struct {
 	PerClass int     `yaml:"per_class"` // images a class of each corpus
@@ -68,17 +79,19 @@ type MatrixDataset struct {
 	PerClass int      `yaml:"per_class"`
 }
 
-// MatrixTeacher is one foundation model: a file below the root of the real data, or a miniature for phantoms.
+// MatrixTeacher is one foundation model: a file below the root of the real data or the work folder, or a miniature for phantoms.
 type MatrixTeacher struct {
-	Name      string   `yaml:"name"`
-	Paper     string   `yaml:"paper"`    // the paper's teacher in whose place it stands
-	Original  bool     `yaml:"original"` // it is the paper's teacher itself
-	File      string   `yaml:"file"`
-	Miniature bool     `yaml:"miniature"`
-	Datasets  []string `yaml:"datasets"` // those it teaches; empty: all
+	Name      string `yaml:"name"`
+	Paper     string `yaml:"paper"`    // the paper's teacher in whose place it stands
+	Original  bool   `yaml:"original"` // it is the paper's teacher itself
+	File      string `yaml:"file"`
+	Miniature bool   `yaml:"miniature"`
+	// Architecture is that of a file whose record and weights lie beside it, so that it can be adapted.
+	Architecture string   `yaml:"architecture"`
+	Datasets     []string `yaml:"datasets"` // those it teaches; empty: all
 }
 
-// MatrixMethod is one column of the tables.
+// MatrixMethod is one column of the tables: a method of package distill, or one of rdlib.Adaptations.
 type MatrixMethod struct {
 	Name    string            `yaml:"name"`
 	Options map[string]string `yaml:"options"`
@@ -170,6 +183,26 @@ func names[T any](all []T, name func(T) string) []string {
 		out[i] = name(t)
 	}
 	return out
+}
+
+// adapts is whether a method adapts the teacher first.
+func adapts(method string) bool { return slices.Contains(rdlib.Adaptations(), method) }
+
+// theTeacher stands for the student in cells of a teacher itself, fine-tuned.
+const theTeacher = "teacher"
+
+// architecture is the teacher's, where it can be opened; "" where it cannot.
+func (m *Matrix) architecture(t MatrixTeacher) string {
+	if !t.Miniature {
+		return t.Architecture
+	}
+	mini, _ := named(Miniatures(m), func(m Miniature) string { return m.Name }, t.Name)
+	return mini.pretrained.Architecture
+}
+
+// canTeach is whether a teacher can be had for a method: those of package peft adapt a vision transformer.
+func (m *Matrix) canTeach(t MatrixTeacher, method string) bool {
+	return !adapts(method) || m.architecture(t) == "vit" || method == rdlib.FineTune && m.architecture(t) != ""
 }
 
 // teaches is whether a teacher stands in the tables of a data set, for one kind of data.

@@ -42,11 +42,7 @@ func (r *Results) notes() []string {
 		if len(method.Options) == 0 {
 			continue
 		}
-		var set []string
-		for _, name := range slices.Sorted(maps.Keys(method.Options)) {
-			set = append(set, name+" "+method.Options[name])
-		}
-		options = append(options, fmt.Sprintf("%s %s (%s)", paperName(method.Name), strings.Join(set, ", "), method.Source))
+		options = append(options, fmt.Sprintf("%s %s (%s)", paperName(method.Name), optionsText(method.Options), method.Source))
 	}
 	if len(options) > 0 {
 		notes = append(notes, "Options: "+strings.Join(options, "; ")+".")
@@ -59,6 +55,15 @@ func (r *Results) notes() []string {
 	all := len(p.Matrix.block(Block{}, p.Data))
 	return append(notes, fmt.Sprintf("Cells of the whole matrix: %d done, %d failed, %d not run. Command: bin/rd reproduce --profile %s%s.",
 		len(r.records), len(r.failed), max(0, all-len(r.records)-len(r.failed)), m.Name, p.dataFlag()))
+}
+
+// optionsText names options and their values.
+func optionsText(options map[string]string) string {
+	var set []string
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		set = append(set, name+" "+options[name])
+	}
+	return strings.Join(set, ", ")
 }
 
 func (p *Plan) dataFlag() string {

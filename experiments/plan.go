@@ -16,6 +16,7 @@ import (
 // Selection is the part of a matrix that one command is about.
 type Selection struct {
 	Root     string // folder of the real data; "": phantoms
+	Work     string // folder of what is made on the way, where teachers' files are looked for after Root
 	Tables   []int  // those to make; none: all
 	Seeds    int    // instead of the matrix's; 0: as it says
 	Datasets []string
@@ -33,13 +34,14 @@ type Plan struct {
 	Missing []string
 
 	root    string
+	work    string
 	folders map[string]string // data set, as cells name it → folder of real images
 	entries map[string]MatrixDataset
 }
 
 // Plan works out what a selection of the matrix computes. Names that the matrix does not have are errors.
 func (m *Matrix) Plan(s Selection) (*Plan, error) {
-	p := &Plan{Matrix: m, Data: Phantom, root: s.Root, folders: map[string]string{}, entries: map[string]MatrixDataset{}}
+	p := &Plan{Matrix: m, Data: Phantom, root: s.Root, work: s.Work, folders: map[string]string{}, entries: map[string]MatrixDataset{}}
 	if s.Root != "" {
 		p.Data = Real
 		if info, err := os.Stat(s.Root); err != nil || !info.IsDir() {
@@ -64,7 +66,7 @@ func (m *Matrix) Plan(s Selection) (*Plan, error) {
 		}
 		for _, c := range m.block(b, p.Data) {
 			d := p.entries[c.Dataset]
-			if !among(s.Datasets, d.Name) || !among(s.Students, c.Student) || !among(s.Methods, c.Method) || c.Teacher != "" && !among(s.Teachers, c.Teacher) {
+			if !among(s.Datasets, d.Name) || !among(s.Students, c.Student) && c.Student != theTeacher || !among(s.Methods, c.Method) || c.Teacher != "" && !among(s.Teachers, c.Teacher) {
 				continue
 			}
 			if wanted(c) && !absent[d.Name] && !absent[c.Teacher] {
@@ -126,9 +128,9 @@ func (p *Plan) lookFor() map[string]bool {
 		if t.Miniature {
 			continue
 		}
-		if path := filepath.Join(p.root, t.File); !isFile(path) {
+		if path := p.teacherFile(t); !isFile(path) {
 			absent[t.Name] = true
-			p.Missing = append(p.Missing, fmt.Sprintf("teacher %s is not there: %s was looked for", t.Name, path))
+			p.Missing = append(p.Missing, fmt.Sprintf("teacher %s is not there: %s was looked for in %s and %s", t.Name, t.File, p.root, p.work))
 		}
 	}
 	return absent
@@ -173,14 +175,28 @@ func (m *Matrix) block(b Block, data string) []Cell {
 					continue
 				}
 				for _, method := range m.Methods {
-					if among(b.Methods, method.Name) && m.needsTeacher(method) {
+					switch {
+					case !among(b.Methods, method.Name) || !m.needsTeacher(method) || !m.canTeach(t, method.Name):
+					case method.Name != rdlib.FineTune:
 						add(d.Name, student, method.Name, t.Name)
+					case student == firstOf(b.Students, m.Students): // once, whoever learns
+						add(d.Name, theTeacher, method.Name, t.Name)
 					}
 				}
 			}
 		}
 	}
 	return cells
+}
+
+// firstOf is the first name of all that a block has.
+func firstOf(chosen, all []string) string {
+	for _, name := range all {
+		if among(chosen, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // needsTeacher is whether a method reads a teacher; one that is not known does, so that its error is told.

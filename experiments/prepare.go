@@ -6,25 +6,28 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"rd/rdlib"
 	"rd/rdlib/distill"
 	"rd/rdlib/lockfile"
+	"rd/rdlib/record"
 )
 
 // preparation makes what the cells of a plan need, when the first of them needs it: phantoms, miniature teachers, features.
 type preparation struct {
-	plan  *Plan
-	store *Store
-	work  string // folder of phantoms and miniatures
+	plan            *Plan
+	store           *Store
+	command         string
+	checkpointEvery time.Duration
 
 	datasets map[string]string // data set, as cells name it → folder
 	teachers map[string]string // teacher → ONNX file
 	features map[[2]string]bool
 }
 
-func newPreparation(p *Plan, store *Store, work string) *preparation {
-	return &preparation{plan: p, store: store, work: work, datasets: map[string]string{}, teachers: map[string]string{}, features: map[[2]string]bool{}}
+func newPreparation(p *Plan, store *Store) *preparation {
+	return &preparation{plan: p, store: store, datasets: map[string]string{}, teachers: map[string]string{}, features: map[[2]string]bool{}}
 }
 
 // options are a cell's; what they name is there.
@@ -47,7 +50,76 @@ func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cel
 	if o.Teacher, err = p.teacher(ctx, session, c.Teacher); err != nil {
 		return o, err
 	}
+	if adapts(c.Method) {
+		return p.adapted(ctx, session, c, o)
+	}
 	return o, p.cache(ctx, session, c, o)
+}
+
+// adapted are the options of a student of an adapted teacher, which is adapted first where it is not yet; the adaptation's
+// record stands beside the student's.
+func (p *preparation) adapted(ctx context.Context, session *rdlib.Session, c Cell, o rdlib.Options) (rdlib.Options, error) {
+	teacher := c
+	teacher.Student = theTeacher
+	path, err := p.once(ctx, session, p.teachers, teacher.file(), func() (string, error) {
+		path := p.adaptedFile(c)
+		r, err := session.Adapt(ctx, p.adaptation(c, o), path)
+		if err == nil {
+			err = p.store.Finish(teacher, r)
+		}
+		return path, err
+	})
+	if err != nil {
+		return o, fmt.Errorf("adapt %s: %w", c.Teacher, err)
+	}
+	student := p.plan.Matrix.Adaptation.Student
+	o.Teacher, o.Method, o.MethodOptions = path, student.Name, student.Options
+	return o, nil
+}
+
+func (p *preparation) adaptedFile(c Cell) string {
+	return filepath.Join(p.plan.work, p.plan.Matrix.Name, "adapted", c.Dataset, fmt.Sprintf("%s-%s-%d.onnx", c.Teacher, c.Method, c.Seed))
+}
+
+// adaptation are the options of a cell's adaptation of its teacher.
+func (p *preparation) adaptation(c Cell, o rdlib.Options) rdlib.Options {
+	m := p.plan.Matrix
+	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
+	a := m.Adaptation
+	o.Method, o.MethodOptions, o.Steps, o.Epochs = c.Method, method.Options, a.Steps, a.Epochs
+	o.Optimizer.LearningRate, o.Optimizer.WeightDecay, o.Optimizer.Schedule = a.LearningRate, a.WeightDecay, a.Schedule
+	o.Name = fmt.Sprintf("adapting %s to %s by %s, seed %d:", c.Teacher, c.Dataset, c.Method, c.Seed)
+	o.Command, o.CheckpointEvery = p.command, p.checkpointEvery
+	return o
+}
+
+// own computes the cells of a teacher itself: the whole of it fine-tuned.
+func (p *preparation) own(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error) {
+	m := p.plan.Matrix
+	o := m.options()
+	o.Seeds = seeds(c.Seed)
+	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
+		return nil, false, err
+	}
+	if p.plan.Data == Phantom {
+		o.DataName = c.Dataset
+	}
+	if o.Teacher, err = p.teacher(ctx, session, c.Teacher); err != nil {
+		return nil, false, err
+	}
+	o = p.adaptation(c, o)
+	o.Name = name
+	key, err := session.AdaptKey(ctx, o)
+	if err != nil {
+		return nil, false, err
+	}
+	if r, err = p.store.Have(c, key, session.Log); err != nil || r != nil {
+		return r, true, err
+	}
+	if r, err = session.Adapt(ctx, o, p.adaptedFile(c)); err != nil {
+		return nil, false, err
+	}
+	return r, false, p.store.Finish(c, r)
 }
 
 // inputOf is the teacher whose cut, scaling and colour all students of a data set follow: the first of those there. With
@@ -61,8 +133,13 @@ func (p *Plan) inputOf(dataset string) string {
 	return ""
 }
 
+// teacherFile is the file of a teacher that is no miniature: below the root of the data, or else the work folder.
 func (p *Plan) teacherFile(t MatrixTeacher) string {
-	return filepath.Join(p.root, filepath.FromSlash(t.File))
+	file := filepath.FromSlash(t.File)
+	if path := filepath.Join(p.root, file); isFile(path) {
+		return path
+	}
+	return filepath.Join(p.work, file)
 }
 
 // data returns the folder of a data set.
@@ -72,7 +149,7 @@ func (p *preparation) data(ctx context.Context, session *rdlib.Session, dataset 
 	}
 	return p.once(ctx, session, p.datasets, dataset, func() (string, error) {
 		d := p.plan.entries[dataset]
-		return p.plan.Matrix.makePhantom(session.Log, d.Phantom, d.PerClass, p.work)
+		return p.plan.Matrix.makePhantom(session.Log, d.Phantom, d.PerClass, p.plan.work)
 	})
 }
 
@@ -83,7 +160,7 @@ func (p *preparation) teacher(ctx context.Context, session *rdlib.Session, name 
 		return p.plan.teacherFile(t), nil
 	}
 	return p.once(ctx, session, p.teachers, name, func() (string, error) {
-		return p.plan.Matrix.makeMiniature(ctx, session, name, p.work)
+		return p.plan.Matrix.makeMiniature(ctx, session, name, p.plan.work)
 	})
 }
 
@@ -92,7 +169,7 @@ func (p *preparation) once(ctx context.Context, session *rdlib.Session, made map
 	if path := made[name]; path != "" {
 		return path, nil
 	}
-	folder := filepath.Join(p.work, p.plan.Matrix.Name)
+	folder := filepath.Join(p.plan.work, p.plan.Matrix.Name)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("folder of phantoms and miniatures: %w; choose another --work", err)
 	}

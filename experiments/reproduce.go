@@ -30,7 +30,6 @@ func (p *Plan) OutFolder(results string) string {
 type Reproduction struct {
 	Plan            *Plan
 	Store           *Store
-	Work            string        // folder of what is made on the way: phantoms, miniature teachers
 	Tables          []int         // those to render; none: all
 	Command         string        // noted in the records
 	CheckpointEvery time.Duration // 0 is a minute
@@ -38,9 +37,10 @@ type Reproduction struct {
 
 // Run computes what is missing and renders the tables into the store's folder whenever a cell has ended.
 func (r Reproduction) Run(ctx context.Context, session *rdlib.Session) error {
-	prepared := newPreparation(r.Plan, r.Store, r.Work)
+	prepared := newPreparation(r.Plan, r.Store)
+	prepared.command, prepared.checkpointEvery = r.Command, r.CheckpointEvery
 	w := &Work{
-		Store: r.Store, Cells: r.Plan.Cells, Command: r.Command, CheckpointEvery: r.CheckpointEvery, Options: prepared.options,
+		Store: r.Store, Cells: r.Plan.Cells, Command: r.Command, CheckpointEvery: r.CheckpointEvery, Options: prepared.options, Own: prepared.own,
 		After: func() error { return r.Plan.Render(r.Store, r.Tables) },
 	}
 	return w.Run(ctx, session)

@@ -64,6 +64,14 @@ func (p *Plan) Results(store *Store) (*Results, error) {
 func (p *Plan) differs(c Cell, r *record.Record) string {
 	m, config := p.Matrix, r.Result.Config
 	t := m.Training
+	if c.Student == theTeacher {
+		return p.teacherDiffers(c, r)
+	}
+	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
+	methodName, options := c.Method, m.methodOptions(method)
+	if adapts(c.Method) {
+		methodName, options = m.Adaptation.Student.Name, m.Adaptation.Student.Options
+	}
 	width := t.Width
 	if width == 0 {
 		width = 1
@@ -72,12 +80,8 @@ func (p *Plan) differs(c Cell, r *record.Record) string {
 	if err != nil {
 		return err.Error()
 	}
-	type pair struct {
-		what      string
-		got, want any
-	}
 	pairs := []pair{
-		{"student", config.Student, student.Name()}, {"width", config.Width, width}, {"method", config.Method, c.Method},
+		{"student", config.Student, student.Name()}, {"width", config.Width, width}, {"method", config.Method, methodName},
 		{"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, t.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, t.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, t.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, t.Schedule}, {"threads", config.Backend.Threads, t.Threads},
@@ -92,18 +96,42 @@ func (p *Plan) differs(c Cell, r *record.Record) string {
 	if height, ok := numberIn(config.Input, "height"); ok {
 		pairs = append(pairs, pair{"size", height, float64(t.Size)})
 	}
-	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
-	for name, want := range m.methodOptions(method) {
+	for name, want := range options {
 		if got, ok := member(config.Options, name); ok && !sameOption(got, want) {
 			pairs = append(pairs, pair{"option " + name, got, want})
 		}
 	}
+	return unlike(pairs)
+}
+
+// pair is what a record has of something, and what the matrix asks for.
+type pair struct {
+	what      string
+	got, want any
+}
+
+// unlike tells the first pair that differs.
+func unlike(pairs []pair) string {
 	for _, x := range pairs {
 		if x.got != x.want {
 			return fmt.Sprintf("%s is %v, not %v", x.what, x.got, x.want)
 		}
 	}
 	return ""
+}
+
+// teacherDiffers is differs for a teacher that was adapted itself.
+func (p *Plan) teacherDiffers(c Cell, r *record.Record) string {
+	a, t, config := p.Matrix.Adaptation, p.Matrix.Training, r.Result.Config
+	pairs := []pair{
+		{"method", config.Method, c.Method}, {"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
+		{"learning rate", config.Optimizer.LearningRate, a.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, a.WeightDecay},
+		{"schedule", config.Optimizer.Schedule, a.Schedule}, {"threads", config.Backend.Threads, t.Threads}, {"phantom", config.Dataset.Phantom, p.Data == Phantom},
+	}
+	if a.Epochs == 0 {
+		pairs = append(pairs, pair{"steps", config.Steps, a.Steps})
+	}
+	return unlike(pairs)
 }
 
 // member is a member of what was read from a JSON object.

@@ -219,7 +219,7 @@ func TestTheSameRecordsGiveTheSameFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		files := map[string]string{}
-		for _, name := range []string{"table3.md", "table3.csv", "table3.tex", "table3.html", "table5.md", "table5.csv", "table5.tex", "table5.html"} {
+		for _, name := range []string{"table3.md", "table3.csv", "table3.tex", "table3.html", "table4.md", "table4.csv", "table5.md", "table5.csv", "table5.tex", "table5.html"} {
 			data, err := os.ReadFile(filepath.Join(s.dir, name))
 			if err != nil {
 				t.Fatal(err)

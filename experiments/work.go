@@ -21,8 +21,10 @@ type Work struct {
 	CheckpointEvery time.Duration // 0 is a minute
 	// Options makes what a cell needs, such as its data, and returns its options.
 	Options func(context.Context, *rdlib.Session, Cell) (rdlib.Options, error)
-	After   func() error     // called when a cell has ended, to render tables; nil: nothing is
-	Stop    func(error) bool // whether the other cells would end as this one did; nil: never
+	// Own computes the cells of theTeacher and keeps their records; done: it was there.
+	Own   func(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error)
+	After func() error     // called when a cell has ended, to render tables; nil: nothing is
+	Stop  func(error) bool // whether the other cells would end as this one did; nil: never
 }
 
 // Run computes the cells that have no record yet and writes each record as it comes, so that an interruption loses
@@ -136,6 +138,9 @@ func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name str
 
 // compute returns the cell's record, which is kept, and whether it was there before.
 func (w *Work) compute(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error) {
+	if c.Student == theTeacher {
+		return w.Own(ctx, session, c, name)
+	}
 	o, err := w.Options(ctx, session, c)
 	if err != nil {
 		return nil, false, err

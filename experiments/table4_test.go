@@ -1,0 +1,108 @@
+package experiments
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"rd/rdlib"
+	"rd/rdlib/record"
+)
+
+// adaptedMatrix is the tiny matrix with a transformer that can be adapted.
+func adaptedMatrix(t *testing.T) *Matrix {
+	t.Helper()
+	return tinyMatrix(t, "name: mini-raddensenet, paper: RadDenseNet", "name: mini-lvm-med, paper: LVM-Med",
+		"  - {name: rd}\n", "  - {name: rd}\n  - {name: finetune}\n  - {name: melo, options: {rank: 4}, source: a script}\n",
+		"seeds: 2", "adaptation: {steps: 3, learning_rate: 1e-3, weight_decay: 0, schedule: cosine, student: {name: sp, options: {beta: 1}, source: own}}\nseeds: 2")
+}
+
+func TestTable4(t *testing.T) {
+	m := adaptedMatrix(t)
+	p, err := m.Plan(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Beside the 32 of the other methods: melo on each data set and student, the teacher fine-tuned once a data set.
+	if len(p.Cells) != 32+2*2*2+2*2 {
+		t.Errorf("%d cells", len(p.Cells))
+	}
+	s := newStore(t)
+	put := func(student, method string, accuracies ...float64) {
+		for i, accuracy := range accuracies {
+			c := Cell{Dataset: "busi-phantom", Student: student, Method: method, Teacher: "mini-lvm-med", Seed: uint64(i + 1)}
+			r := &record.Record{}
+			if student != theTeacher {
+				r = recordOf(t, m, c, accuracy)
+			}
+			switch {
+			case student == theTeacher:
+				r.Result.Config = record.Config{Dataset: record.Dataset{Phantom: true}, Method: method, Steps: 3, Batch: 8, Seeds: seeds(c.Seed), Backend: record.Backend{Threads: 1},
+					Optimizer: record.Optimizer{LearningRate: 1e-3, Schedule: "cosine"}}
+				r.Result.Last.TestAccuracy = accuracy / 100
+			case method == "melo":
+				r.Result.Config.Method, r.Result.Config.Options = "sp", map[string]any{"beta": 1.0}
+			}
+			if err := s.Finish(c, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put("shufflenet", "rd", 60, 62)
+	put("shufflenet", "melo", 50, 54)
+	put(theTeacher, rdlib.FineTune, 90)
+	found := results(t, p, s)
+	if len(found.Strange) > 0 {
+		t.Fatal(found.Strange)
+	}
+	table := found.Table4()
+	if v := table.value("BUSI ShuffleNet", "MeLo"); v.Mean != 52 || v.N != 2 || v.Rank != 2 || v.Paper != 83.77 || v.SameAs {
+		t.Errorf("%+v", v)
+	}
+	if v := table.value("BUSI ShuffleNet", "RD"); v.Mean != 61 || v.Rank != 1 || v.Paper != 85.71 {
+		t.Errorf("%+v", v)
+	}
+	if v := table.value("Average", "RD"); v.Mean != 61 || v.Paper != 82.82 {
+		t.Errorf("%+v", v)
+	}
+	if v := table.value("BTC MobileNet", "MeLo"); v.State != NotRun || v.Paper != 76.65 {
+		t.Errorf("%+v", v)
+	}
+	if text := table.markdown(); !strings.Contains(text, "repeats BTC/AdaptFormer") || !strings.Contains(text, "sp beta 1") {
+		t.Error(text)
+	}
+	three := found.Table3()
+	if v := three.value("BUSI ShuffleNet", "teacher fine-tuned"); v.Mean != 90 || v.Paper != 94.16 {
+		t.Errorf("%+v", v)
+	}
+	if v := three.value("BUSI ShuffleNet", "MeLo"); v != nil {
+		t.Error("MeLo stands in Table 3")
+	}
+	// A student of a teacher that was adapted otherwise is not counted.
+	c := Cell{Dataset: "busi-phantom", Student: "shufflenet", Method: "melo", Teacher: "mini-lvm-med", Seed: 1}
+	if err := s.Finish(c, recordOf(t, m, c, 99)); err != nil {
+		t.Fatal(err)
+	}
+	if v := results(t, p, s).Table4().value("BUSI ShuffleNet", "MeLo"); v.N != 1 || math.Abs(v.Mean-54) > 1e-9 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestAdaptationIsChecked(t *testing.T) {
+	for _, test := range []struct{ old, new, want string }{
+		{"steps: 3,", "", "how long are teachers to be adapted?"},
+		{"student: {name: sp,", "student: {name: spp,", `unknown method "spp": did you mean "sp"?`},
+		{"{beta: 1}", "{bta: 1}", `unknown option "bta"`},
+		{"{rank: 4}", "{rnk: 4}", `unknown option "rnk": did you mean "rank"?`},
+		{"name: melo", "name: mello", `unknown method "mello": did you mean "melo"?`},
+	} {
+		text := strings.NewReplacer("  - {name: rd}\n", "  - {name: rd}\n  - {name: finetune}\n  - {name: melo, options: {rank: 4}, source: a script}\n",
+			"seeds: 2", "adaptation: {steps: 3, learning_rate: 1e-3, weight_decay: 0, schedule: cosine, student: {name: sp, options: {beta: 1}, source: own}}\nseeds: 2").Replace(tiny)
+		if !strings.Contains(text, test.old) {
+			t.Fatalf("%q is not in the matrix", test.old)
+		}
+		if _, err := parseMatrix("tiny.yaml", []byte(strings.Replace(text, test.old, test.new, 1))); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v", test.new, err)
+		}
+	}
+}

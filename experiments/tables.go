@@ -1,0 +1,24 @@
+package experiments
+
+import (
+	"slices"
+
+	"rd/rdlib"
+)
+
+// tables are those that a matrix can fill.
+var tables = map[int]func(*Results) *Table{3: (*Results).Table3, 4: (*Results).Table4, 5: (*Results).Table5}
+
+// TableNumbers lists the tables that can be made.
+func TableNumbers() []int { return []int{3, 4, 5} }
+
+// wanted is whether a cell is part of one of the tables asked for; none: of any.
+func (p *Plan) wanted(numbers []int) func(Cell) bool {
+	return func(c Cell) bool {
+		peft := adapts(c.Method) && c.Method != rdlib.FineTune
+		return len(numbers) == 0 ||
+			slices.Contains(numbers, 3) && !peft ||
+			slices.Contains(numbers, 4) && (peft || c.Method == "rd" && p.canAdapt(c.Teacher)) ||
+			slices.Contains(numbers, 5) && (c.Method == "scratch" || c.Method == "rd")
+	}
+}
