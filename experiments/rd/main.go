@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input data, 130 interrupted.`
 	root.AddCommand(doctorCommand(), distillCommand(), predictCommand(),
 		group("teacher", "Look at foundation models", teacherInspectCommand()), featuresCommand(), methodsCommand(),
 		group("bench", "Measure speed", benchStepCommand()), phantomCommand(), group("data", "Look at data sets", dataVerifyCommand(), dataSheetCommand()),
-		pretrainCommand(), probeCommand(), compareCommand(), boundariesCommand(), miniaturesCommand(), reproduceCommand(), statusCommand())
+		pretrainCommand(), probeCommand(), compareCommand(), boundariesCommand(), miniaturesCommand(), reproduceCommand(), statusCommand(), auditCommand())
 	return root
 }
 

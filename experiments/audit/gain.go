@@ -1,0 +1,164 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// gained is a gain recomputed from the accuracies.
+type gained struct {
+	printed, exact float64
+	students       []string
+	missing        int    // students that the table has elsewhere
+	unequal        string // why it is not the mean that was printed, if it is not
+}
+
+// accuraciesFor finds the table that gains are recomputed from: data sets, teachers, and what the student alone reaches.
+func (a *audit) accuraciesFor() (*layout, int) {
+	for _, l := range a.tables {
+		if l.teacher < 0 || l.student < 0 || len(l.methods()) == 0 {
+			continue
+		}
+		if k := slices.IndexFunc(l.values, l.alone); k >= 0 {
+			return l, l.values[k]
+		}
+	}
+	return nil, -1
+}
+
+// checkGains recomputes the tables with a column for each data set and a row for each teacher: the mean over students of a method's
+// accuracy less the student's alone.
+func (a *audit) checkGains() {
+	base, alone := a.accuraciesFor()
+	for _, l := range a.gains {
+		if base == nil {
+			a.findings = append(a.findings, l.finding(Undetermined, -1, -1,
+				"%s has columns for data sets, but no table has what students reach alone and with each teacher, for which its gains could be recomputed", l.Name))
+			continue
+		}
+		method := a.gainOf(l, base, alone)
+		for row := range l.Rows {
+			if l.sizes(row) {
+				continue
+			}
+			teacher := l.teacherOf(row, base)
+			for k := range l.Header {
+				dataset := plainName(l.Header[k])
+				if a.names[dataset] == "" {
+					continue
+				}
+				text := l.Rows[row][k]
+				state, has := l.companion(row, k, stateSuffix)
+				v, ok := parseNumber(text)
+				v = v.withDecimals(l.decimals)
+				where := l.where(row, k)
+				g := a.gain(base, method, alone, dataset, teacher)
+				undetermined := ""
+				if n, ok := l.companion(row, k, seedsSuffix); ok && len(g.students) > 0 && g.unequal != "" {
+					undetermined = fmt.Sprintf("it cannot be recomputed: %s (%s seeds here)", g.unequal, n)
+				}
+				switch {
+				case text == "" && has && state != "done":
+					continue
+				case text == "":
+					undetermined = "there is no value"
+				case !ok:
+					undetermined = fmt.Sprintf("%q is no number", text)
+				case teacher == "":
+					undetermined = base.Name + " has no such teacher"
+				case len(g.students) == 0:
+					undetermined = base.Name + " has no accuracies of it"
+				case follows(v, g.printed, g.exact):
+					continue
+				case undetermined != "":
+				case g.missing > 0:
+					undetermined = fmt.Sprintf("%s is printed; %s has only %s of its %d students there, whose gain is %.*f", text, base.Name, strings.Join(g.students, ", "),
+						len(g.students)+g.missing, v.decimals, g.printed)
+				}
+				if undetermined != "" {
+					a.findings = append(a.findings, l.finding(Undetermined, row, k, "%s: %s", where, undetermined))
+					continue
+				}
+				a.findings = append(a.findings, l.finding(Gain, row, k, "%s: a gain of %s is printed, %s less %s in %s recomputes to %.*f (mean over %s)", where, text,
+					base.Header[method], base.Header[alone], base.Name, v.decimals, g.printed, strings.Join(g.students, ", ")))
+			}
+		}
+	}
+}
+
+// teacherOf is the row's label that is a teacher of the other table; "" where there is none.
+func (l *layout) teacherOf(row int, base *layout) string {
+	for _, k := range l.labels {
+		for other := range base.Rows {
+			if name := plainName(l.Rows[row][k]); name != "" && name == plainName(base.label(other, base.teacher)) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// gainOf is the method whose gains a table prints: the one with most that recompute, else the one that is most often the best.
+func (a *audit) gainOf(l, base *layout, alone int) int {
+	method, most := -1, [2]int{-1, -1}
+	best := base.bestCounts()
+	for _, column := range base.methods() {
+		hits := 0
+		for row := range l.Rows {
+			teacher := l.teacherOf(row, base)
+			for k, heading := range l.Header {
+				v, ok := parseNumber(l.Rows[row][k])
+				if dataset := plainName(heading); ok && teacher != "" && a.names[dataset] != "" {
+					if g := a.gain(base, column, alone, dataset, teacher); len(g.students) > 0 && follows(v.withDecimals(l.decimals), g.printed, g.exact) {
+						hits++
+					}
+				}
+			}
+		}
+		if score := [2]int{hits, best[column]}; slices.Compare(score[:], most[:]) > 0 {
+			method, most = column, score
+		}
+	}
+	return method
+}
+
+// gain recomputes one.
+func (a *audit) gain(base *layout, method, alone int, dataset, teacher string) gained {
+	var g gained
+	with, without := map[int]*cell{}, map[int]*cell{}
+	for _, c := range a.cells {
+		if c.layout == base && c.column == method {
+			with[c.row] = c
+		}
+		if c.layout == base && c.column == alone {
+			without[c.row] = c
+		}
+	}
+	students := map[string]bool{}
+	var seeds []int64
+	for row := range base.Rows {
+		if base.average(row) {
+			continue
+		}
+		student := base.label(row, base.student)
+		students[student] = true
+		if plainName(base.label(row, base.dataset)) != dataset || plainName(base.label(row, base.teacher)) != teacher || with[row] == nil || without[row] == nil {
+			continue
+		}
+		g.students = append(g.students, student)
+		g.printed += with[row].accuracy.float() - without[row].accuracy.float()
+		g.exact += with[row].exact() - without[row].exact()
+		seeds = append(seeds, with[row].seeds, without[row].seeds)
+	}
+	n := float64(len(g.students))
+	g.printed, g.exact = g.printed/n, g.exact/n
+	if base.ours() {
+		if len(seeds) > 0 && slices.Min(seeds) != slices.Max(seeds) {
+			g.unequal = fmt.Sprintf("%s has not the same seeds in all its cells", base.Name)
+		}
+		return g
+	}
+	g.missing = len(students) - len(g.students)
+	return g
+}
