@@ -35,13 +35,8 @@ func Adaptations() []string { return append([]string{FineTune}, peft.Names()...)
 // MethodOptions the adaptation; Student, Width, Size and InputOf do not count: the images are cut and scaled as the teacher's. A
 // run that was stopped continues from its checkpoint; one that is done is not computed again.
 func (s *Session) Adapt(ctx context.Context, o Options, path string) (*record.Record, error) {
-	o.Student, o.Size = "resnet18", 0 // any: it is not used
-	o, err := o.resolve()
+	a, err := s.adaptation(ctx, o, path)
 	if err != nil {
-		return nil, err
-	}
-	a := &adaptation{session: s, options: o, path: path}
-	if err := a.prepare(ctx); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -51,6 +46,28 @@ func (s *Session) Adapt(ctx context.Context, o Options, path string) (*record.Re
 		return done, nil
 	}
 	return a.run(ctx)
+}
+
+// AdaptKey is the key that the record of an adaptation has.
+func (s *Session) AdaptKey(ctx context.Context, o Options) (string, error) {
+	a, err := s.adaptation(ctx, o, "")
+	if err != nil {
+		return "", err
+	}
+	return a.key, nil
+}
+
+func (s *Session) adaptation(ctx context.Context, o Options, path string) (*adaptation, error) {
+	o.Student, o.Size = "resnet18", 0 // any: it is not used
+	if o.Name == "" {
+		o.Name = "adapting by " + o.Method
+	}
+	o, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	a := &adaptation{session: s, options: o, path: path}
+	return a, a.prepare(ctx)
 }
 
 // adaptation is a run ready to start.
@@ -232,7 +249,10 @@ func (a *adaptation) run(ctx context.Context) (*record.Record, error) {
 			Config: c, Student: st.network, Initial: weights, Method: st.method, Backend: a.session.Backend,
 			Height: a.info.Preprocess.Height, Width: a.info.Preprocess.Width, Channels: 3, Classes: len(a.data.Classes), Views: a.options.Views,
 			Train: store.Part(dataset.Train), Validation: store.Part(dataset.Val), Test: store.Part(dataset.Test),
-			Checkpoint: a.checkpoint(st), CheckpointEvery: a.options.CheckpointEvery, Progress: a.session.Log, Name: a.options.Name + " " + st.name,
+			Checkpoint: a.checkpoint(st), CheckpointEvery: a.options.CheckpointEvery, Progress: a.session.Log, Name: a.options.Name,
+		}
+		if len(a.stages) > 1 {
+			cell.Name += ", " + st.name
 		}
 		if trained, err = a.session.runner.Run(ctx, cell); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package rdlib
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,13 +15,15 @@ import (
 	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/model"
+	"rd/rdlib/peft"
 	"rd/rdlib/record"
 	"rd/rdlib/train"
 )
 
 // BenchOptions say which training step to time.
 type BenchOptions struct {
-	Student, Method    string
+	Student, Method    string  // a student and a method, or a teacher's architecture and one of Adaptations
+	Width              float64 // multiplier; 0 is 1
 	Size, Batch, Steps int
 	Threads            int
 	Backend            string
@@ -43,6 +46,8 @@ type BenchResult struct {
 	Method         string    `json:"method"`
 	Backend        string    `json:"backend"`
 	BackendVersion string    `json:"backend_version"`
+	Width          float64   `json:"width"`
+	Trained        int       `json:"trained,omitempty"` // numbers that the optimizer changes, those of the method's modules among them
 	Size           int       `json:"size"`
 	Batch          int       `json:"batch"`
 	Threads        int       `json:"threads"`
@@ -84,13 +89,9 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if o.Size < 8 || o.Batch < 2 || o.Steps < 1 || o.Threads < 0 {
 		return nil, usagef("size %d, batch %d, steps %d, threads %d: at least 8, 2, 1 and 0 are needed", o.Size, o.Batch, o.Steps, o.Threads)
 	}
-	student, err := newNetwork(o.Student, model.Config{Classes: benchClasses}, o.Size)
+	student, method, err := o.network()
 	if err != nil {
 		return nil, err
-	}
-	method, err := distill.New(o.Method, nil)
-	if err != nil {
-		return nil, &UsageError{err}
 	}
 	if o.Profile != "" {
 		if err := os.MkdirAll(filepath.Dir(o.Profile), 0o755); err != nil {
@@ -114,7 +115,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	if method.Needs().Teacher() {
 		cell.Features, cell.Outputs = newBenchTeacher(o.Size)
 	}
-	waits, all, err := o.time(cell)
+	waits, all, trained, err := o.time(cell)
 	if err != nil {
 		return nil, fmt.Errorf("benchmark of %s: %w", o.Student, err)
 	}
@@ -129,16 +130,54 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	sorted := slices.Sorted(slices.Values(all))
 	return &BenchResult{
 		Student: o.Student, Method: o.Method, Backend: backend.NameOf(b), BackendVersion: backend.VersionOf(b),
-		Size: o.Size, Batch: o.Batch, Threads: backend.ThreadsOf(b),
+		Width: cmp.Or(o.Width, 1), Trained: trained, Size: o.Size, Batch: o.Batch, Threads: backend.ThreadsOf(b),
 		SecondsPerStep: sorted[len(sorted)/2], All: all, Waits: waits, PeakRSSMiB: peakRSSMiB(), Profile: profile,
 	}, nil
 }
 
-// time times the cell's steps.
-func (o BenchOptions) time(cell *train.Cell) (waits, all []float64, err error) {
+// network describes what is trained and by which method. An adaptation of several stages is timed in its last.
+func (o BenchOptions) network() (*model.Network, distill.Method, error) {
+	c := model.Config{Classes: benchClasses, Width: o.Width}
+	plain, err := newNetwork(o.Student, c, o.Size)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case o.Method == FineTune:
+		return plain, distill.Scratch(), nil
+	case slices.Contains(peft.Names(), o.Method):
+		if plain.Name() != "vit" {
+			return nil, nil, usagef("%s adapts a vision transformer, not %s: give vit", o.Method, o.Student)
+		}
+		method, err := peft.New(o.Method, nil)
+		if err != nil {
+			return nil, nil, &UsageError{err}
+		}
+		stages := method.Stages()
+		last := stages[len(stages)-1]
+		c.Transformer.Height, c.Transformer.Width = o.Size, o.Size
+		network, err := last.Network(c)
+		if err != nil {
+			return nil, nil, &UsageError{err}
+		}
+		counts := make([]int, benchClasses)
+		for i := range counts {
+			counts[i] = 100 * (i + 1)
+		}
+		return network, last.Objective(counts), nil
+	}
+	method, err := distill.New(o.Method, nil)
+	if err != nil {
+		return nil, nil, &UsageError{err}
+	}
+	return plain, method, nil
+}
+
+// time times the cell's steps and counts what they train.
+func (o BenchOptions) time(cell *train.Cell) (waits, all []float64, trained int, err error) {
 	if o.Feed == nil {
-		all, err = train.Bench(cell, o.Steps)
-		return nil, all, err
+		all, trained, err = train.Bench(cell, o.Steps)
+		return nil, all, trained, err
 	}
 	cell.Train, cell.Augment = o.Feed.Train, o.Feed.Augment
 	if cell.Augment != nil {
@@ -147,7 +186,8 @@ func (o BenchOptions) time(cell *train.Cell) (waits, all []float64, err error) {
 	if cell.Features != nil {
 		cell.Features, cell.Outputs = o.Feed.Features, o.Feed.Outputs
 	}
-	return train.BenchFed(context.Background(), cell, o.Steps)
+	waits, all, err = train.BenchFed(context.Background(), cell, o.Steps)
+	return waits, all, 0, err
 }
 
 // peakRSSMiB is the most memory this process has held.

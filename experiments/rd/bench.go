@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +36,8 @@ func benchStepCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Student, "student", "resnet18", studentHelp())
-	f.StringVar(&o.Method, "method", "scratch", "see 'rd methods'")
+	f.StringVar(&o.Method, "method", "scratch", "see 'rd methods'; or, with an architecture of teachers, how it is adapted: "+strings.Join(rdlib.Adaptations(), ", "))
+	f.Float64Var(&o.Width, "width", 1, "width multiplier")
 	f.IntVar(&o.Size, "size", 64, "height and width of the images")
 	f.IntVar(&o.Batch, "batch", 32, "images a step")
 	f.IntVar(&o.Steps, "steps", 10, "steps to measure")

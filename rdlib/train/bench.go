@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"rd/rdlib/dataset"
@@ -10,17 +11,23 @@ import (
 )
 
 // Bench times training steps of the cell's last phase on one batch of random images and features, and returns the
-// seconds of each step; compilation and two more steps are run first and left out. The cell's Train, Validation and
+// seconds of each step and how many numbers the optimizer changes; compilation and two more steps are run first and left out. The cell's Train, Validation and
 // Test images are not read.
-func Bench(cell *Cell, steps int) ([]float64, error) {
+func Bench(cell *Cell, steps int) (seconds []float64, trained int, err error) {
 	l, err := newLoop(cell)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer l.close()
 	b := l.noiseBatch()
-	_, seconds, err := l.timeSteps(steps, func() (*batch, error) { return b, nil })
-	return seconds, err
+	trained = l.student.Trained()
+	for name, module := range l.modules {
+		if !slices.Contains(l.lastPhase().Frozen, name) {
+			trained += module.Trained()
+		}
+	}
+	_, seconds, err = l.timeSteps(steps, func() (*batch, error) { return b, nil })
+	return seconds, trained, err
 }
 
 // BenchFed is Bench with the cell's own training images and features, as Run feeds them: it returns the seconds that each
