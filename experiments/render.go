@@ -85,8 +85,8 @@ func (v *Value) markdown() string {
 	return text
 }
 
-// csv has for each column of values its mean, and then its standard deviation, number of seeds, state, the paper's value
-// and the records, in columns of their own.
+// csv has for each column of values its mean, and then its standard deviation, number of seeds and of test images, state, the
+// paper's value and the records, in columns of their own.
 func (t *Table) csv() ([]byte, error) {
 	var columns []series.Series
 	texts := func(name string, of func(TableRow) string) {
@@ -116,6 +116,7 @@ func (t *Table) csv() ([]byte, error) {
 	for i, column := range t.Columns {
 		texts(column+" sd", func(r TableRow) string { return decimal(r.Values[i].SD, 2) })
 		texts(column+" n", func(r TableRow) string { return strconv.Itoa(r.Values[i].N) })
+		texts(column+" test images", func(r TableRow) string { return r.Values[i].Images })
 		texts(column+" state", func(r TableRow) string {
 			if r.Values[i].State == Done {
 				return "done"

@@ -38,6 +38,7 @@ type Value struct {
 	Mean     float64 // in per cent, or points
 	SD       float64 // standard deviation over seeds; NaN below two
 	N        int     // seeds
+	Images   string  // test images of each seed, as span writes them; "" where the value is none of one data set
 	Signed   bool    // a difference: it is written with its sign
 	Rank     int     // 1: the best of its row or column, 2: the second, 0: neither
 	Remark   string  // such as "within noise"

@@ -166,13 +166,16 @@ func sameOption(got any, text string) bool {
 	return fmt.Sprint(got) == text
 }
 
-// outcome is the accuracy in per cent that the matrix reports.
-func (r *Results) outcome(rec *record.Record) float64 {
+// reported is the outcome that the matrix reports.
+func (r *Results) reported(rec *record.Record) record.Outcome {
 	if r.plan.Matrix.Training.Report == "best" {
-		return 100 * rec.Result.Best.TestAccuracy
+		return rec.Result.Best
 	}
-	return 100 * rec.Result.Last.TestAccuracy
+	return rec.Result.Last
 }
+
+// outcome is the accuracy in per cent that the matrix reports.
+func (r *Results) outcome(rec *record.Record) float64 { return 100 * r.reported(rec).TestAccuracy }
 
 // link is a path of the store, relative to the folder of the tables.
 func (r *Results) link(path string) string {
@@ -204,6 +207,12 @@ func (r *Results) accuracy(dataset, student, method, teacher string, paper float
 	if len(found) > 0 {
 		v.State = Done
 		v.mean(slices.Collect(maps.Values(found)))
+		var images []int
+		for seed := range found {
+			rec := r.records[Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed}]
+			images = append(images, r.reported(rec).TestTotal)
+		}
+		v.Images = span(images)
 		if len(v.Failures) > 0 {
 			v.Remark = fmt.Sprintf("(%d failed)", len(v.Failures))
 		}

@@ -7,19 +7,33 @@ import (
 	"strings"
 )
 
-// follows is whether a printed number is one of the values, rounded to its decimals, a half either way.
-func follows(printed number, values ...float64) bool {
-	half := 0.5 * math.Pow10(-printed.decimals)
-	return slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v-printed.float()) <= half+1e-9 })
+// recomputed is a number that follows from cells: from what they print, and from what they were before they were printed.
+type recomputed struct {
+	printed, exact float64
+	// slack is how far, in units of half a last digit, the exact number may be off because test images are not known.
+	slack float64
 }
 
-// means are those of cells as printed, and as they were before.
-func means(cells []*cell) (printed, exact float64) {
-	for _, c := range cells {
-		printed += c.accuracy.float() / float64(len(cells))
-		exact += c.exact() / float64(len(cells))
+// add adds a cell so many times.
+func (r *recomputed) add(c *cell, times float64) {
+	r.printed += times * c.accuracy.float()
+	r.exact += times * c.exact()
+	if c.n == 0 {
+		r.slack += math.Abs(times)
 	}
-	return printed, exact
+}
+
+// is whether a printed number is the recomputed one, rounded to its decimals, a half either way.
+func (r recomputed) is(v number) bool {
+	half := 0.5*math.Pow10(-v.decimals) + 1e-9
+	return math.Abs(r.printed-v.float()) <= half || math.Abs(r.exact-v.float()) <= half*(1+r.slack)
+}
+
+func mean(cells []*cell) (r recomputed) {
+	for _, c := range cells {
+		r.add(c, 1/float64(len(cells)))
+	}
+	return r
 }
 
 // averages recomputes the rows and columns of a table that are averages. copies are the blocks of cells that are copies of others.
@@ -38,8 +52,8 @@ func (a *audit) averages(l *layout, copies []block) {
 	}
 }
 
-// averaged are the cells that a row of averages is the mean of: those of its column in the rows above it, since the last such row, whose labels are its
-// own where it has them.
+// averaged are the cells that a row of averages is the mean of: those of its column in the rows above it, since the last such row. Where one of its
+// labels is that of other rows, it is the mean of these; in a table of experiments, of rows that have every value.
 func (a *audit) averaged(l *layout, row, column int) []*cell {
 	first := row
 	for first > 0 && !l.average(first-1) {
@@ -51,8 +65,9 @@ func (a *audit) averaged(l *layout, row, column int) []*cell {
 		}
 		return slices.ContainsFunc(l.labels, func(k int) bool {
 			own := l.Rows[row][k]
-			return own != "" && !slices.Contains(averageNames, plainName(own)) && own != l.Rows[c.row][k]
-		})
+			shared := slices.ContainsFunc(l.Rows[first:row], func(other []string) bool { return other[k] == own })
+			return own != "" && shared && own != l.Rows[c.row][k]
+		}) || l.ours() && slices.ContainsFunc(l.values, func(k int) bool { return l.Rows[c.row][k] == "" })
 	})
 }
 
@@ -65,14 +80,14 @@ func (a *audit) average(l *layout, row, column int, cells []*cell, copies []bloc
 		return
 	}
 	v = v.withDecimals(l.decimals)
-	printed, exact := means(cells)
+	recomputed := mean(cells)
 	switch {
 	case !ok:
 		a.findings = append(a.findings, l.finding(Undetermined, row, column, "%s: %q is no number", where, text))
 	case len(cells) == 0:
 		a.findings = append(a.findings, l.finding(Undetermined, row, column, "%s: there are no cells that %s is the average of", where, text))
-	case !follows(v, printed, exact):
-		a.findings = append(a.findings, l.finding(Average, row, column, "%s: %s is printed, the mean of its %d cells is %.*f", where, text, len(cells), v.decimals, printed))
+	case !recomputed.is(v):
+		a.findings = append(a.findings, l.finding(Average, row, column, "%s: %s is printed, the mean of its %d cells is %.*f", where, text, len(cells), v.decimals, recomputed.printed))
 	default:
 		kept := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool {
 			return slices.ContainsFunc(copies, func(b block) bool { return b.holds(c) })
@@ -87,8 +102,8 @@ func (a *audit) average(l *layout, row, column int, cells []*cell, copies []bloc
 			}
 		}
 		rest := "which leaves none"
-		if mean, _ := means(kept); len(kept) > 0 {
-			rest = fmt.Sprintf("without them it is %.*f", v.decimals, mean)
+		if len(kept) > 0 {
+			rest = fmt.Sprintf("without them it is %.*f", v.decimals, mean(kept).printed)
 		}
 		a.findings = append(a.findings, l.finding(Average, row, column, "%s: %s was computed with repeated cells (%s); %s", where, text, strings.Join(of, "; "), rest))
 	}

@@ -63,7 +63,7 @@ func (l *layout) readCells() (cells []*cell, findings []Finding) {
 			}
 			if images, ok := l.companion(row, column, imagesSuffix); ok {
 				read(images, &c.images)
-				c.noImages = c.images == 0
+				c.noImages = images != "" && c.images == 0
 			} else if l.images >= 0 {
 				read(l.Rows[row][l.images], &c.images)
 			}

@@ -8,10 +8,10 @@ import (
 
 // gained is a gain recomputed from the accuracies.
 type gained struct {
-	printed, exact float64
-	students       []string
-	missing        int    // students that the table has elsewhere
-	unequal        string // why it is not the mean that was printed, if it is not
+	recomputed
+	students []string
+	missing  int   // students that the table has elsewhere, unless it says of each why
+	seeds    int64 // of every accuracy; 0 where they differ
 }
 
 // accuraciesFor finds the table that gains are recomputed from: data sets, teachers, and what the student alone reaches.
@@ -55,8 +55,8 @@ func (a *audit) checkGains() {
 				where := l.where(row, k)
 				g := a.gain(base, method, alone, dataset, teacher)
 				undetermined := ""
-				if n, ok := l.companion(row, k, seedsSuffix); ok && len(g.students) > 0 && g.unequal != "" {
-					undetermined = fmt.Sprintf("it cannot be recomputed: %s (%s seeds here)", g.unequal, n)
+				if n, ok := l.companion(row, k, seedsSuffix); ok && n != fmt.Sprint(g.seeds) {
+					undetermined = fmt.Sprintf("%s is printed, of %s seeds, and %.*f would follow from the means of %s, which are not all of these", text, n, v.decimals, g.printed, base.Name)
 				}
 				switch {
 				case text == "" && has && state != "done":
@@ -69,7 +69,7 @@ func (a *audit) checkGains() {
 					undetermined = base.Name + " has no such teacher"
 				case len(g.students) == 0:
 					undetermined = base.Name + " has no accuracies of it"
-				case follows(v, g.printed, g.exact):
+				case g.is(v):
 					continue
 				case undetermined != "":
 				case g.missing > 0:
@@ -110,7 +110,7 @@ func (a *audit) gainOf(l, base *layout, alone int) int {
 			for k, heading := range l.Header {
 				v, ok := parseNumber(l.Rows[row][k])
 				if dataset := plainName(heading); ok && teacher != "" && a.names[dataset] != "" {
-					if g := a.gain(base, column, alone, dataset, teacher); len(g.students) > 0 && follows(v.withDecimals(l.decimals), g.printed, g.exact) {
+					if g := a.gain(base, column, alone, dataset, teacher); len(g.students) > 0 && g.is(v.withDecimals(l.decimals)) {
 						hits++
 					}
 				}
@@ -135,8 +135,8 @@ func (a *audit) gain(base *layout, method, alone int, dataset, teacher string) g
 			without[c.row] = c
 		}
 	}
+	var rows []int
 	students := map[string]bool{}
-	var seeds []int64
 	for row := range base.Rows {
 		if base.average(row) {
 			continue
@@ -147,18 +147,21 @@ func (a *audit) gain(base *layout, method, alone int, dataset, teacher string) g
 			continue
 		}
 		g.students = append(g.students, student)
-		g.printed += with[row].accuracy.float() - without[row].accuracy.float()
-		g.exact += with[row].exact() - without[row].exact()
-		seeds = append(seeds, with[row].seeds, without[row].seeds)
+		rows = append(rows, row)
 	}
-	n := float64(len(g.students))
-	g.printed, g.exact = g.printed/n, g.exact/n
-	if base.ours() {
-		if len(seeds) > 0 && slices.Min(seeds) != slices.Max(seeds) {
-			g.unequal = fmt.Sprintf("%s has not the same seeds in all its cells", base.Name)
+	for i, row := range rows {
+		share := 1 / float64(len(rows))
+		g.add(with[row], share)
+		g.add(without[row], -share)
+		if i == 0 {
+			g.seeds = with[row].seeds
 		}
-		return g
+		if with[row].seeds != g.seeds || without[row].seeds != g.seeds {
+			g.seeds = 0
+		}
 	}
-	g.missing = len(students) - len(g.students)
+	if !base.ours() {
+		g.missing = len(students) - len(g.students)
+	}
 	return g
 }
