@@ -48,6 +48,7 @@ func (m *Matrix) check() error {
 		c.once(list.names, list.field)
 	}
 	c.training()
+	c.boundaries()
 	c.datasets()
 	c.teachers()
 	c.students()
@@ -113,6 +114,15 @@ func (c *checker) training() {
 	}
 	if c.Training.PlainKD < 0 {
 		c.say(c.source.at("training", "plain_kd"), "plain_kd %g: a weight from 0 is possible", c.Training.PlainKD)
+	}
+}
+
+func (c *checker) boundaries() {
+	if err := c.Boundaries.options().Check(); err != nil {
+		c.say(c.source.at("boundaries"), "%v", err)
+	}
+	if c.Boundaries.Triplets < 0 {
+		c.say(c.source.at("boundaries", "triplets"), "triplets %d: 1 or more are possible, 0 for the default", c.Boundaries.Triplets)
 	}
 }
 

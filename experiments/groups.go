@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"fmt"
+	"strings"
 
 	"rd/rdlib/model"
 	"rd/rdlib/record"
@@ -31,10 +32,7 @@ func (r *Results) Groups() ([]Group, error) {
 		g := Group{Dataset: row.entry.Name, Student: paperName(row.student), Teacher: row.teacher.label()}
 		taught := false
 		for _, method := range m.Methods {
-			s := Series{Method: method.Name, Label: paperName(method.Name)}
-			if method.Name == "scratch" {
-				s.Label = "student scratch"
-			}
+			s := Series{Method: method.Name, Label: methodLabel(method.Name)}
 			teacher := ""
 			if m.needsTeacher(method) {
 				teacher = row.teacher.Name
@@ -66,6 +64,11 @@ func (r *Results) Groups() ([]Group, error) {
 		}
 	}
 	return groups, nil
+}
+
+// methodLabel is what figures and headings of tables call a method.
+func methodLabel(method string) string {
+	return strings.ReplaceAll(paperName(method), "_", " ")
 }
 
 // parametersOf counts those of the student of a record.

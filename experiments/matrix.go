@@ -29,7 +29,8 @@ type Matrix struct {
 	Students   []string        `yaml:"students"`
 	Methods    []MatrixMethod  `yaml:"methods"`
 	Adaptation Adaptation      `yaml:"adaptation"` // of teachers, where a method asks for it
-	Seeds      int             `yaml:"seeds"`      // seeds 1 … Seeds, each for split, initialisation, order and augmentation alike
+	Boundaries BoundarySize    `yaml:"boundaries"`
+	Seeds      int             `yaml:"seeds"` // seeds 1 … Seeds, each for split, initialisation, order and augmentation alike
 	// Run lists the cells to compute, in this order; the others stand in the tables as not run. Empty: all.
 	Run []Block `yaml:"run"`
 

@@ -42,7 +42,7 @@ var (
 var parts = map[string]reflect.Type{}
 
 func init() {
-	for _, part := range []any{Matrix{}, Training{}, MiniatureSize{}, MatrixDataset{}, MatrixTeacher{}, MatrixMethod{}, Block{}, Adaptation{}} {
+	for _, part := range []any{Matrix{}, Training{}, MiniatureSize{}, MatrixDataset{}, MatrixTeacher{}, MatrixMethod{}, Block{}, Adaptation{}, BoundarySize{}} {
 		t := reflect.TypeOf(part)
 		parts[t.Name()] = t
 	}

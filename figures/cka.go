@@ -38,7 +38,7 @@ func CKA(r *experiments.Results, base string) error {
 				index = len(inks)
 			}
 			ink := classColor(index)
-			added, err := addCurve(p, s.Records, similarity, ink)
+			added, err := addCurve(p, s.Records, similarity, 1, ink)
 			if err != nil {
 				return fmt.Errorf("figure %s: %w", base, err)
 			}

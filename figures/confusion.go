@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 
+	"rd/experiments"
 	"rd/rdlib/record"
 )
 
@@ -28,13 +29,68 @@ func Confusion(result *record.Result) [][]int {
 // ConfusionMatrix draws a record's confusion matrix (rows: true class, columns: predicted) as base.pdf, base.svg and
 // base.png. Cells are shaded by the row's fraction and carry the count.
 func ConfusionMatrix(result *record.Result, base string) error {
-	counts := Confusion(result)
 	title := fmt.Sprintf("%s, %s, %s: %d of %d correct", result.Config.Student, result.Config.Method, result.Config.Dataset.Name,
 		result.Last.TestCorrect, result.Last.TestTotal)
 	if result.Config.Dataset.Phantom {
 		title += " (phantom)"
 	}
-	p := newPlot(title, "predicted", "true")
+	p, longest, err := confusionPlot(Confusion(result), result.Classes, 22)
+	if err != nil {
+		return fmt.Errorf("confusion matrix %s: %w", base, err)
+	}
+	p.Title.Text = wrap(title, 52)
+	side := OneColumn
+	if wide := vg.Length(len(result.Classes))*0.5*vg.Inch + vg.Length(longest)*3; wide > side {
+		side = wide
+	}
+	return save(p, side, side*0.9, base)
+}
+
+// Confusions draws the confusion matrices of RD's students, a panel for each student, data set and teacher, summed over
+// seeds.
+func Confusions(r *experiments.Results, base string) error {
+	groups, err := r.Groups()
+	if err != nil {
+		return fmt.Errorf("figure %s: %w", base, err)
+	}
+	fig := sheet{title: "Test images of RD's students by true and predicted class, " + r.Title(), columns: 3, height: 2.3 * vg.Inch}
+	fig.notes = []string{"Images, summed over seeds; shades: share of the true class."}
+	for _, g := range groups {
+		for _, s := range g.Series {
+			if s.Method != "rd" {
+				continue
+			}
+			var counts [][]int
+			for _, rec := range s.Records {
+				counts = added(counts, Confusion(&rec.Result))
+			}
+			p, _, err := confusionPlot(counts, s.Records[0].Result.Classes, 12)
+			if err != nil {
+				return fmt.Errorf("figure %s: %w", base, err)
+			}
+			p.Title.Text, p.Title.TextStyle.Font = short(g.Dataset+", "+g.Student, 40)+"\n"+short(g.Teacher, 40), sans(8)
+			fig.plots = append(fig.plots, p)
+		}
+	}
+	return fig.save(base)
+}
+
+// added is the sum of two matrices of one size, of which the first may be nil.
+func added(a, b [][]int) [][]int {
+	if a == nil {
+		return b
+	}
+	for i := range a {
+		for k := range a[i] {
+			a[i][k] += b[i][k]
+		}
+	}
+	return a
+}
+
+// confusionPlot draws counts[label][class], with class names of at most width runes; the longest has so many.
+func confusionPlot(counts [][]int, classes []string, width int) (p *plot.Plot, longest int, err error) {
+	p = newPlot("", "predicted", "true")
 	grid := matrix(counts)
 	heat := plotter.NewHeatMap(grid, blues{})
 	heat.Min, heat.Max = 0, 1
@@ -56,33 +112,27 @@ func ConfusionMatrix(result *record.Result, base string) error {
 	}
 	numbers, err := plotter.NewLabels(labels)
 	if err != nil {
-		return fmt.Errorf("confusion matrix %s: %w", base, err)
+		return nil, 0, err
 	}
 	numbers.TextStyle = styles
 	p.Add(numbers)
 
-	names := result.Classes
-	longest := 0
-	ticks := make([]plot.Tick, len(names))
-	reversed := make([]plot.Tick, len(names))
-	for i, name := range names {
-		name = short(name, 22)
+	ticks := make([]plot.Tick, len(classes))
+	reversed := make([]plot.Tick, len(classes))
+	for i, name := range classes {
+		name = short(name, width)
 		longest = max(longest, len([]rune(name)))
 		ticks[i] = plot.Tick{Value: float64(i), Label: name}
-		reversed[i] = plot.Tick{Value: float64(len(names) - 1 - i), Label: name}
+		reversed[i] = plot.Tick{Value: float64(len(classes) - 1 - i), Label: name}
 	}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(ticks), plot.ConstantTicks(reversed)
 	p.X.Tick.Length, p.Y.Tick.Length = 0, 0
 	p.X.LineStyle.Width, p.Y.LineStyle.Width = 0, 0
-	if len(names)*longest > 40 {
+	if len(classes)*longest > 2*width-4 {
 		p.X.Tick.Label.Rotation = 0.6
 		p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = text.XRight, text.YTop
 	}
-	side := OneColumn
-	if wide := vg.Length(len(names))*0.5*vg.Inch + vg.Length(longest)*3; wide > side {
-		side = wide
-	}
-	return save(p, side, side*0.9, base)
+	return p, longest, nil
 }
 
 // matrix is a plotter.GridXYZ of row fractions, first row on top.

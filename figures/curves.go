@@ -66,7 +66,7 @@ func Curves(r *experiments.Results, base string) error {
 	for _, g := range groups {
 		for _, s := range g.Series {
 			for _, rec := range s.Records {
-				for _, e := range rec.Result.Curves {
+				for _, e := range studentPhase(rec) {
 					if e.ValidationAccuracy == nil {
 						value, what = training, "training accuracy (%)"
 					}
@@ -83,7 +83,7 @@ func Curves(r *experiments.Results, base string) error {
 		for _, highlighted := range []bool{false, true} { // the grey ones below
 			for _, s := range g.Series {
 				if ink := methodInk(s.Method); highlighted == (ink != otherInk) {
-					added, err := addCurve(p, s.Records, value, ink)
+					added, err := addCurve(p, s.Records, value, 100, ink)
 					if err != nil {
 						return fmt.Errorf("figure %s: %w", base, err)
 					}
@@ -98,6 +98,16 @@ func Curves(r *experiments.Results, base string) error {
 	return fig.save(base)
 }
 
+// studentPhase is the part of a record's curves in which the student is trained, the last.
+func studentPhase(rec *record.Record) []record.Epoch {
+	curves := rec.Result.Curves
+	first := len(curves)
+	for first > 0 && curves[first-1].Phase == curves[len(curves)-1].Phase {
+		first--
+	}
+	return curves[first:]
+}
+
 func validation(e record.Epoch) float64 {
 	if e.ValidationAccuracy == nil {
 		return math.NaN()
@@ -107,14 +117,13 @@ func validation(e record.Epoch) float64 {
 
 func training(e record.Epoch) float64 { return 100 * e.TrainAccuracy }
 
-// addCurve adds the mean over records of a value by epoch, of the last phase, with its band; whether there was any.
-func addCurve(p *plot.Plot, records []*record.Record, value func(record.Epoch) float64, ink color.RGBA) (bool, error) {
+// addCurve adds the mean over records of a value in [0, most] by epoch, with its band; whether there was any.
+func addCurve(p *plot.Plot, records []*record.Record, value func(record.Epoch) float64, most float64, ink color.RGBA) (bool, error) {
 	byEpoch := map[int][]float64{}
 	last := 0
 	for _, rec := range records {
-		curves := rec.Result.Curves
-		for _, e := range curves {
-			if v := value(e); e.Phase == curves[len(curves)-1].Phase && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		for _, e := range studentPhase(rec) {
+			if v := value(e); !math.IsNaN(v) && !math.IsInf(v, 0) {
 				byEpoch[e.Epoch] = append(byEpoch[e.Epoch], v)
 				last = max(last, e.Epoch)
 			}
@@ -132,8 +141,8 @@ func addCurve(p *plot.Plot, records []*record.Record, value func(record.Epoch) f
 		}
 		x := float64(epoch)
 		middle = append(middle, plotter.XY{X: x, Y: mean})
-		upper = append(upper, plotter.XY{X: x, Y: mean + sd})
-		lower = append(lower, plotter.XY{X: x, Y: mean - sd})
+		upper = append(upper, plotter.XY{X: x, Y: min(most, mean+sd)})
+		lower = append(lower, plotter.XY{X: x, Y: max(0, mean-sd)})
 	}
 	if len(middle) == 0 {
 		return false, nil

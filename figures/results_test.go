@@ -81,13 +81,16 @@ func awkwardRecord(t *testing.T, c experiments.Cell, i int) *record.Record {
 		Seeds: record.Seeds{Split: s, Init: s, Order: s, Augmentation: s}, Input: map[string]any{"height": 32}, Backend: record.Backend{Threads: 1},
 		Optimizer: record.Optimizer{LearningRate: 1e-3, Schedule: "cosine"},
 	}
+	if c.Method == "rd" {
+		r.Result.Curves = append(r.Result.Curves, record.Epoch{Phase: "reprogram", Epoch: 1, TrainAccuracy: 1}) // without validation
+	}
 	for epoch := 1; epoch <= 5; epoch++ {
 		v := 0.3 + 0.1*float64(epoch) + 0.01*float64(i%7)
 		e := record.Epoch{Phase: "student", Epoch: epoch, TrainAccuracy: v, ValidationAccuracy: &v, Parts: map[string]float64{"ce_s": 1}}
 		if c.Method == "rd" {
 			e.Parts["cka"] = -v
 		}
-		r.Result.Curves = append(r.Result.Curves, record.Epoch{Phase: "reprogram", Epoch: epoch, TrainAccuracy: 1}, e)
+		r.Result.Curves = append(r.Result.Curves, e)
 	}
 	r.Result.Last = record.Outcome{TestAccuracy: 0.5 + 0.01*float64(i%9), TestTotal: 100}
 	for k := range 20 {
@@ -99,7 +102,7 @@ func awkwardRecord(t *testing.T, c experiments.Cell, i int) *record.Record {
 func TestFiguresOfResults(t *testing.T) {
 	for what, share := range map[string]int{"no record": 0, "some": 3, "all": 1} {
 		r := awkwardResults(t, share)
-		for name, draw := range map[string]func(*experiments.Results, string) error{"curves": Curves, "cka": CKA, "parameters": Parameters} {
+		for name, draw := range map[string]func(*experiments.Results, string) error{"curves": Curves, "cka": CKA, "parameters": Parameters, "confusion": Confusions} {
 			base := filepath.Join(t.TempDir(), "figures", name)
 			if err := draw(r, base); err != nil {
 				t.Errorf("%s, %s: %v", name, what, err)
@@ -107,6 +110,16 @@ func TestFiguresOfResults(t *testing.T) {
 			}
 			rendered(t, base)
 		}
+	}
+}
+
+func TestStudentPhase(t *testing.T) {
+	r := awkwardRecord(t, experiments.Cell{Student: "shufflenet", Method: "rd", Seed: 1}, 0)
+	if got := studentPhase(r); len(got) != 5 || got[0].Phase != "student" {
+		t.Errorf("the student's phase is %v", got)
+	}
+	if got := studentPhase(&record.Record{}); len(got) != 0 {
+		t.Errorf("of a record without curves: %v", got)
 	}
 }
 

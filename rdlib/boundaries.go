@@ -19,13 +19,16 @@ import (
 type BoundaryOptions struct {
 	Data   string // folder of images, or a CSV file that names them; the triplets are of its test part
 	Layout string // of Data; "" recognises it
-	// Models are the files of exported students. All are compared with Reference, or, where that is "", with the first.
+	// Models are the files of exported students. All are compared with the student Reference, or, where that is "", with a
+	// linear classifier on the features of Teacher, or else with the first of them.
 	Models    []string
 	Reference string
+	Teacher   string // foundation model, an ONNX file
 
 	Triplets  int    // to measure agreement on
 	Seed      uint64 // of the triplets
 	SplitSeed uint64 // of the parts, where none are published: the students'
+	DropLeaks bool   // leave test images out whose pixels are in another part
 	Study     boundary.Options
 	Threads   int      // 0: one per processor
 	Log       *os.File // progress and messages; nil is os.Stderr
@@ -47,6 +50,9 @@ func Boundaries(ctx context.Context, o BoundaryOptions) (*boundary.Study, error)
 	if err := o.Study.Check(); err != nil {
 		return nil, &UsageError{err}
 	}
+	if o.Reference != "" && o.Teacher != "" {
+		return nil, usagef("the reference is either an exported student or a teacher: leave one out")
+	}
 	if err := dataset.CheckLayout(o.Layout); err != nil {
 		return nil, &UsageError{err}
 	}
@@ -59,7 +65,7 @@ func Boundaries(ctx context.Context, o BoundaryOptions) (*boundary.Study, error)
 	if err != nil {
 		return nil, err
 	}
-	d, err := dataset.Open(ctx, o.Data, dataset.Options{Layout: o.Layout, SplitSeed: o.SplitSeed, Progress: progress.Callback(o.Log, "checking images", "images")})
+	d, err := dataset.Open(ctx, o.Data, dataset.Options{Layout: o.Layout, SplitSeed: o.SplitSeed, DropLeaks: o.DropLeaks, Progress: progress.Callback(o.Log, "checking images", "images")})
 	if err != nil {
 		return nil, asInput(err)
 	}
@@ -77,17 +83,26 @@ func Boundaries(ctx context.Context, o BoundaryOptions) (*boundary.Study, error)
 		return nil, &InputError{fmt.Errorf("%s: %w", o.Data, err)}
 	}
 	o.Study.Progress = progress.Callback(o.Log, "decision regions", "points")
-	models := make([]boundary.Model, len(students))
-	for i, s := range students {
-		models[i] = s.model()
+	var models []boundary.Model
+	var files []string
+	if o.Teacher != "" {
+		p, err := probeTeacher(ctx, o.Teacher, d, o.Threads)
+		if err != nil {
+			return nil, err
+		}
+		defer p.teacher.Close()
+		models, files = append(models, p.model()), append(files, o.Teacher)
+	}
+	for _, s := range students {
+		models, files = append(models, s.model()), append(files, s.file)
 	}
 	study, err := boundary.Compare(ctx, models, triplets, o.Study)
 	if err != nil {
 		return nil, asInput(err)
 	}
 	study.Dataset, study.Phantom, study.Classes = d.Name, d.Phantom != nil, d.Classes
-	for i, s := range students {
-		study.Models[i].File = s.file
+	for i, file := range files {
+		study.Models[i].File = file
 	}
 	return study, nil
 }

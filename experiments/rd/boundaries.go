@@ -43,16 +43,7 @@ class, and the mean overlap of the regions (IoU), over all triplets, with a 95 %
 			if asJSON {
 				return printJSON(study)
 			}
-			for _, m := range study.Models {
-				if m.Reference {
-					fmt.Printf("reference: %s (%s)\n", m.Name, m.File)
-					continue
-				}
-				fmt.Printf("%s: agreement %s, IoU %s (%s)\n", m.Name, m.Agreement, m.IoU, m.File)
-			}
-			if len(study.Models) > 1 {
-				fmt.Printf("over %d triplets of test images, %d×%d points each; in brackets the 95 %% interval of the mean\n", study.Triplets, study.Coarse, study.Coarse)
-			}
+			printAgreements(study)
 			fmt.Printf("figure: %s.pdf, .svg, .png\n", out)
 			return nil
 		},
@@ -61,7 +52,8 @@ class, and the mean overlap of the regions (IoU), over all triplets, with a 95 %
 	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders, or a CSV file (required)")
 	layoutFlag(f, &o.Layout)
 	f.StringArrayVar(&o.Models, "model", nil, "exported student; may be given several times (required)")
-	f.StringVar(&o.Reference, "reference", "", "exported student that the others are compared with (default: the first --model)")
+	f.StringVar(&o.Reference, "reference", "", "exported student that the others are compared with (default: --teacher, else the first --model)")
+	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file: a linear classifier on its frozen features is the reference")
 	f.StringVar(&out, "out", "", "figure to write, without extension (required)")
 	f.IntVar(&o.Triplets, "triplets", 20, "triplets of test images to measure agreement on")
 	f.IntVar(&o.Study.Rows, "rows", 3, "triplets to draw, the first ones")
@@ -72,4 +64,18 @@ class, and the mean overlap of the regions (IoU), over all triplets, with a 95 %
 	f.IntVar(&o.Threads, "threads", 0, "threads (0: one per processor)")
 	f.BoolVar(&asJSON, "json", false, "print JSON, triplet by triplet")
 	return cmd
+}
+
+// printAgreements tells how far each model agrees with the reference.
+func printAgreements(study *boundary.Study) {
+	for _, m := range study.Models {
+		if m.Reference {
+			fmt.Printf("reference: %s (%s)\n", m.Name, m.File)
+			continue
+		}
+		fmt.Printf("%s: agreement %s, IoU %s (%s)\n", m.Name, m.Agreement, m.IoU, m.File)
+	}
+	if len(study.Models) > 1 {
+		fmt.Printf("over %d triplets of test images, %d×%d points each; in brackets the 95 %% interval of the mean\n", study.Triplets, study.Coarse, study.Coarse)
+	}
 }

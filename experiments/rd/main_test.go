@@ -329,6 +329,9 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"unknown kind of phantom", []string{"phantom", "--out", out, "--kind", "isic"}, rdlib.ExitUsage, []string{"isic2018", "chestxray"}},
 		{"kind that is no corpus", []string{"phantom", "--out", out, "--pretraining", "--kind", "btc"}, rdlib.ExitUsage, []string{"ultrasound", "mri"}},
 		{"phantom over other files", []string{"phantom", "--out", data, "--kind", "btc"}, rdlib.ExitFailed, []string{data, "new folder"}},
+		{"unknown figure", []string{"reproduce", "--profile", "ci", "--figure", "boundary"}, rdlib.ExitUsage, []string{"boundaries", "overview"}},
+		{"figure by a wrong number", []string{"reproduce", "--profile", "ci", "--figure", "7"}, rdlib.ExitUsage, []string{"--figure 7", "1 or overview"}},
+		{"figure of a method left out", []string{"reproduce", "--profile", "ci", "--figure", "2", "--methods", "scratch", "--out", out}, rdlib.ExitUsage, []string{"RD"}},
 		{"unknown profile", []string{"reproduce", "--profile", "quik"}, rdlib.ExitUsage, []string{"quick"}},
 	}
 	for _, c := range cases {

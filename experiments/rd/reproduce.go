@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"rd/experiments"
 	"rd/experiments/profiles"
+	"rd/rdlib"
 )
 
 // matrixFlags choose a matrix, a part of it, and where its results are.
@@ -56,18 +58,26 @@ func reproduceCommand() *cobra.Command {
 	var session sessionFlags
 	var matrix matrixFlags
 	var run experiments.Reproduction
+	var figureNames []string
 	var workers int
 	var dryRun, follow bool
 	cmd := &cobra.Command{
 		Use:   "reproduce",
-		Short: "Compute what is missing of a profile's matrix of cells and render its tables",
+		Short: "Compute what is missing of a profile's matrix of cells and render its tables and figures",
 		Long: `reproduce computes the cells of a profile, data sets × teachers × students × methods × seeds, that have no record yet, and
 renders its tables as Markdown, CSV, LaTeX and HTML whenever a cell has ended. On phantoms it makes these and their miniature
 teachers on the way; with --data it takes real images and teachers. Run the same command again to go on after an interruption;
-run it several times at once, in one folder, and the processes share the cells, as --workers does.`,
+run it several times at once, in one folder, and the processes share the cells, as --workers does.
+
+Figures are drawn at the end. For the paper's Figure 2 the students of some cells are trained with their weights kept; with
+--figure 1 or 2 alone no other cell is computed.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plan, err := matrix.plan(cmd.Flags())
+			if err != nil {
+				return err
+			}
+			wanted, err := wantedFigures(figureNames, matrix.selection.Tables, plan)
 			if err != nil {
 				return err
 			}
@@ -90,7 +100,12 @@ run it several times at once, in one folder, and the processes share the cells, 
 				if err != nil {
 					return err
 				}
-				fmt.Fprint(os.Stderr, plan.Describe(results))
+				if wanted.matrix {
+					fmt.Fprint(os.Stderr, plan.Describe(results))
+				}
+			}
+			if !wanted.matrix {
+				workers = 1
 			}
 			others, err := startWorkers(ctx, workers-1)
 			if err != nil {
@@ -106,23 +121,32 @@ run it several times at once, in one folder, and the processes share the cells, 
 			}
 			defer s.Close()
 			run.Plan, run.Store, run.Tables, run.Command = plan, store, matrix.selection.Tables, commandLine("bin/rd")
-			err = run.Run(ctx, s)
 			if follow {
-				return err
+				return run.Run(ctx, s)
 			}
+			// Students whose weights a figure needs come first, so that no cell is trained twice.
+			drawn := drawFigures(ctx, wanted.first, run, s, matrix.out)
+			if !wanted.matrix || rdlib.ExitCode(drawn) == rdlib.ExitInterrupted {
+				return drawn
+			}
+			err = run.Run(ctx, s)
 			if waited := others.wait(); err == nil {
 				err = waited
 			}
 			if err == nil {
 				err = plan.Render(store, matrix.selection.Tables)
 			}
+			if rdlib.ExitCode(err) != rdlib.ExitInterrupted {
+				drawn = errors.Join(drawn, drawFigures(ctx, wanted.last, run, s, matrix.out))
+			}
 			tellTables(matrix.out, matrix.selection.Tables)
-			return err
+			return errors.Join(err, drawn)
 		},
 	}
 	f := cmd.Flags()
 	session.add(f)
 	matrix.add(f)
+	f.StringSliceVar(&figureNames, "figure", nil, "figures to draw: "+figuresHelp()+" (default: all; none with --table)")
 	f.DurationVar(&run.CheckpointEvery, "checkpoint-every", time.Minute, "time between a cell's checkpoints")
 	f.IntVar(&workers, "workers", 1, "processes that share the cells")
 	f.BoolVar(&dryRun, "dry-run", false, "say what would be computed and how long it may take, and do nothing")

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rd/rdlib/backend/ortlib"
+	"rd/rdlib/boundary"
+	"rd/rdlib/record"
+)
+
+const drawnProfile = `about: figures of a matrix
+data: phantom
+training: {size: 32, batch: 8, steps: 6, width: 0.25, views: 1, learning_rate: 5e-3, weight_decay: 0.01, schedule: cosine, plain_kd: 0, report: last, threads: 1}
+miniatures: {per_class: 6, share: 0.01}
+datasets:
+  - {name: BUSI, folders: [busi], phantom: busi, per_class: 20}
+teachers:
+  - {name: mini-raddensenet, paper: RadDenseNet, miniature: true}
+students: [shufflenet]
+methods: [{name: scratch}, {name: hint}, {name: rd}]
+seeds: 2
+boundaries: {triplets: 2, rows: 1, resolution: 8, agreement_resolution: 5}
+`
+
+func TestFiguresOfMatrix(t *testing.T) {
+	if _, err := ortlib.Find(); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	profile := filepath.Join(dir, "drawn.yaml")
+	if err := os.WriteFile(profile, []byte(drawnProfile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	results := filepath.Join(dir, "results")
+	reproduce := func(more ...string) (stdout, stderr string) {
+		t.Helper()
+		stdout, stderr, code := run(t, append([]string{"reproduce", "--profile", profile, "--out", results, "--work", filepath.Join(dir, "work"),
+			"--cache", filepath.Join(dir, "cache"), "--backend", "onnx"}, more...)...)
+		if code != 0 {
+			t.Fatalf("reproduce %q: exit code %d\n%s", more, code, stderr)
+		}
+		return stdout, stderr
+	}
+	there := func(name string) bool {
+		found := 0
+		for _, ext := range []string{".pdf", ".svg", ".png"} {
+			if _, err := os.Stat(filepath.Join(results, "figures", name+ext)); err == nil {
+				found++
+			}
+		}
+		return found == 3
+	}
+	records := func() []string {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(results, "records", "*", "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+
+	// The overview needs no cell, Figure 2 those of its students alone.
+	reproduce("--figure", "1")
+	if !there("overview") || there("curves") || len(records()) > 0 {
+		t.Errorf("--figure 1: %v", records())
+	}
+	out, _ := reproduce("--figure", "2")
+	if !there("boundaries") || len(records()) != 3 || !strings.Contains(out, "reference: mini-raddensenet, linear probe") {
+		t.Errorf("--figure 2: %d records\n%s", len(records()), out)
+	}
+	var study boundary.Study
+	data, err := os.ReadFile(filepath.Join(results, "figures", "boundaries.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &study)
+	}
+	if err != nil || study.Triplets != 2 || len(study.Models) != 4 || study.Models[1].Name != "RD" || study.Coarse != 5 {
+		t.Errorf("%v, %s", err, data)
+	}
+	before := map[string]string{}
+	for _, path := range records() {
+		before[path] = hashOf(t, path)
+	}
+
+	// All: what is there is not computed again.
+	_, errs := reproduce()
+	for _, name := range []string{"overview", "boundaries", "curves", "cka", "parameters", "confusion"} {
+		if !there(name) {
+			t.Errorf("%s is not drawn", name)
+		}
+	}
+	if len(records()) != 6 || strings.Count(errs, "done before") != 3 || strings.Contains(errs, "trained again") {
+		t.Errorf("%d records\n%s", len(records()), errs)
+	}
+
+	// Students that are lost are trained again, and are the same.
+	if err := os.RemoveAll(filepath.Join(dir, "work", "drawn", "students")); err != nil {
+		t.Fatal(err)
+	}
+	_, errs = reproduce("--figure", "boundaries")
+	if strings.Contains(errs, "trained again") {
+		t.Errorf("a student is not the one of its record:\n%s", errs)
+	}
+	for path, hash := range before {
+		if hashOf(t, path) != hash {
+			t.Errorf("%s has changed", path)
+		}
+	}
+}
+
+func hashOf(t *testing.T, path string) string {
+	t.Helper()
+	r, err := record.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.ResultSHA256
+}
