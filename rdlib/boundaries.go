@@ -19,8 +19,9 @@ import (
 type BoundaryOptions struct {
 	Data   string // folder of images, or a CSV file that names them; the triplets are of its test part
 	Layout string // of Data; "" recognises it
-	// Models are the files of exported students. All are compared with the student Reference, or, where that is "", with a
-	// linear classifier on the features of Teacher, or else with the first of them.
+	// Models are the files of exported students. All are compared with the student Reference, or, where that is "", with
+	// Teacher, or else with the first of them. A teacher that was adapted to the images classifies by its logits, another
+	// by a linear classifier on its features.
 	Models    []string
 	Reference string
 	Teacher   string // foundation model, an ONNX file
@@ -86,7 +87,7 @@ func Boundaries(ctx context.Context, o BoundaryOptions) (*boundary.Study, error)
 	var models []boundary.Model
 	var files []string
 	if o.Teacher != "" {
-		p, err := probeTeacher(ctx, o.Teacher, d, o.Threads)
+		p, err := openTaskTeacher(ctx, o.Teacher, d, o.Threads)
 		if err != nil {
 			return nil, err
 		}

@@ -53,7 +53,7 @@ class, and the mean overlap of the regions (IoU), over all triplets, with a 95 %
 	layoutFlag(f, &o.Layout)
 	f.StringArrayVar(&o.Models, "model", nil, "exported student; may be given several times (required)")
 	f.StringVar(&o.Reference, "reference", "", "exported student that the others are compared with (default: --teacher, else the first --model)")
-	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file: a linear classifier on its frozen features is the reference")
+	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file, as the reference: by its logits where it was adapted to the images, else by a linear classifier on its frozen features")
 	f.StringVar(&out, "out", "", "figure to write, without extension (required)")
 	f.IntVar(&o.Triplets, "triplets", 20, "triplets of test images to measure agreement on")
 	f.IntVar(&o.Study.Rows, "rows", 3, "triplets to draw, the first ones")

@@ -37,6 +37,7 @@ func matrixFigures() []figure {
 		{name: "cka", records: true, draw: ofResults(figures.CKA)},
 		{name: "parameters", records: true, draw: ofResults(figures.Parameters)},
 		{name: "confusion", records: true, draw: ofResults(figures.Confusions)},
+		{name: "ranks", records: true, draw: ofResults(figures.Ranks)},
 	}
 }
 

@@ -87,7 +87,7 @@ func TestFiguresOfMatrix(t *testing.T) {
 
 	// All: what is there is not computed again.
 	_, errs := reproduce()
-	for _, name := range []string{"overview", "boundaries", "curves", "cka", "parameters", "confusion"} {
+	for _, name := range []string{"overview", "boundaries", "curves", "cka", "parameters", "confusion", "ranks"} {
 		if !there(name) {
 			t.Errorf("%s is not drawn", name)
 		}
