@@ -61,7 +61,8 @@ func (p *Plan) BoundaryCells() []Cell {
 }
 
 // Boundaries trains the students of Figure 2 where they are not there, keeps their records, and compares their decision
-// regions with those of the teacher: a linear classifier on its frozen features. The students lie under Work.
+// regions with those of the teacher: fine-tuned, where that is part of the plan, else a linear classifier on its frozen
+// features. The students lie in the plan's folder of work.
 func (r Reproduction) Boundaries(ctx context.Context, session *rdlib.Session) (*boundary.Study, error) {
 	m := r.Plan.Matrix
 	cells := r.Plan.BoundaryCells()
@@ -73,6 +74,8 @@ func (r Reproduction) Boundaries(ctx context.Context, session *rdlib.Session) (*
 		DropLeaks: m.Training.DropLeaks, Log: session.Log,
 	}
 	prepared := newPreparation(r.Plan, r.Store)
+	prepared.command, prepared.checkpointEvery = r.Command, r.CheckpointEvery
+	reference := ""
 	for i, c := range cells {
 		cell, err := prepared.options(ctx, session, c)
 		if err != nil {
@@ -84,18 +87,42 @@ func (r Reproduction) Boundaries(ctx context.Context, session *rdlib.Session) (*
 			return nil, fmt.Errorf("%s: %w", c, err)
 		}
 		o.Models = append(o.Models, filepath.Join(folder, rdlib.StudentFile))
-		o.Data, o.Teacher = cell.Data, cmp.Or(o.Teacher, cell.Teacher)
+		if c.Method != "rd" {
+			continue
+		}
+		o.Data = cell.Data
+		if o.Teacher, reference, err = r.reference(ctx, session, prepared, c, cell); err != nil {
+			return nil, err
+		}
 	}
 	study, err := rdlib.Boundaries(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	study.Dataset = r.Plan.entries[cells[0].Dataset].Name
-	study.Models[0].Name = cells[0].Teacher + ", linear probe"
+	study.Models[0].Name = reference
 	for i, c := range cells {
 		study.Models[i+1].Name = methodLabel(c.Method)
 	}
 	return study, nil
+}
+
+// reference is the file of the teacher, given RD's cell and its options, and what the figure calls it.
+func (r Reproduction) reference(ctx context.Context, session *rdlib.Session, prepared *preparation, rd Cell, o rdlib.Options) (path, name string, err error) {
+	c := Cell{Dataset: rd.Dataset, Student: theTeacher, Method: rdlib.FineTune, Teacher: rd.Teacher, Seed: rd.Seed}
+	if !slices.Contains(r.Plan.Cells, c) {
+		return o.Teacher, rd.Teacher + ", linear probe", nil
+	}
+	rec, err := session.Adapt(ctx, prepared.adaptation(c, o), prepared.adaptedFile(c))
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", c, err)
+	}
+	if _, err := r.Store.Record(c); errors.Is(err, fs.ErrNotExist) {
+		if err := r.Store.Finish(c, rec); err != nil {
+			return "", "", err
+		}
+	}
+	return prepared.adaptedFile(c), rd.Teacher + ", fine-tuned", nil
 }
 
 // student trains the cell's student, unless it is there, and returns its folder. The record goes into the store, where

@@ -21,7 +21,8 @@ datasets:
 teachers:
   - {name: mini-raddensenet, paper: RadDenseNet, miniature: true}
 students: [shufflenet]
-methods: [{name: scratch}, {name: hint}, {name: rd}]
+methods: [{name: scratch}, {name: hint}, {name: rd}, {name: finetune}]
+adaptation: {steps: 4, learning_rate: 1e-3, weight_decay: 0.01, schedule: cosine, student: {name: kd, options: {teacher-logits: given}, source: any}}
 seeds: 2
 boundaries: {triplets: 2, rows: 1, resolution: 8, agreement_resolution: 5}
 `
@@ -63,13 +64,13 @@ func TestFiguresOfMatrix(t *testing.T) {
 		return found
 	}
 
-	// The overview needs no cell, Figure 2 those of its students alone.
+	// The overview needs no cell, Figure 2 those of its students and of the fine-tuned teacher alone.
 	reproduce("--figure", "1")
 	if !there("overview") || there("curves") || len(records()) > 0 {
 		t.Errorf("--figure 1: %v", records())
 	}
 	out, _ := reproduce("--figure", "2")
-	if !there("boundaries") || len(records()) != 3 || !strings.Contains(out, "reference: mini-raddensenet, linear probe") {
+	if !there("boundaries") || len(records()) != 4 || !strings.Contains(out, "reference: mini-raddensenet, fine-tuned") {
 		t.Errorf("--figure 2: %d records\n%s", len(records()), out)
 	}
 	var study boundary.Study
@@ -92,7 +93,7 @@ func TestFiguresOfMatrix(t *testing.T) {
 			t.Errorf("%s is not drawn", name)
 		}
 	}
-	if len(records()) != 6 || strings.Count(errs, "done before") != 3 || strings.Contains(errs, "trained again") {
+	if len(records()) != 8 || strings.Count(errs, "done before") != 4 || strings.Contains(errs, "trained again") {
 		t.Errorf("%d records\n%s", len(records()), errs)
 	}
 
