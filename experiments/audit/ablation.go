@@ -41,7 +41,11 @@ func (a *audit) nameDatasets() {
 // datasetOf is the data set of the other tables that explains the cells best, if more than chance would; or else a number of test images alone.
 func (a *audit) datasetOf(of []*cell) (dataset string, n int64) {
 	least := chance
-	for name, images := range a.images {
+	for _, name := range a.order {
+		images := a.images[name]
+		if images == 0 {
+			continue
+		}
 		if p := float64(len(a.images)) * chanceOf(of, images); p < least && 2*explainedBy(of, images) >= len(of) {
 			dataset, n, least = name, images, p
 		}

@@ -99,7 +99,7 @@ func (a *audit) sort(tables []*Table) error {
 		}
 	}
 	for _, l := range rest {
-		accuracies := slices.DeleteFunc(slices.Clone(l.values), func(k int) bool { return !strings.HasPrefix(plainName(l.Header[k]), "acc") })
+		accuracies := slices.DeleteFunc(slices.Clone(l.values), func(k int) bool { return !strings.Contains(plainName(l.Header[k]), "acc") })
 		switch {
 		case len(accuracies) > 0:
 			l.values = accuracies
@@ -128,7 +128,7 @@ func (a *audit) given(images map[string]int) error {
 		if a.names[plainName(name)] == "" {
 			return fmt.Errorf("%w: no table has a data set %q", ErrOptions, name)
 		}
-		if n < 1 || n > 1e6 {
+		if n < 1 || n > maxImages {
 			return fmt.Errorf("%w: %s cannot have %d test images", ErrOptions, name, n)
 		}
 		a.images[plainName(name)] = int64(n)

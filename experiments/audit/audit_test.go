@@ -391,6 +391,12 @@ func TestCellsThatAreNoAccuracies(t *testing.T) {
 	}
 }
 
+func TestARowWithoutDataSet(t *testing.T) {
+	tables := paper(t)
+	*cellOf(t, named(tables, "table3"), "BTC,MobileNet,76.90,PMC-CLIP", "dataset") = ""
+	wantOne(t, run(t, tables...), Undetermined, "table3", "MobileNet, PMC-CLIP", "dataset", "row 16", "no data set")
+}
+
 func TestUnknownColumns(t *testing.T) {
 	wantOne(t, run(t, table(t, "t", "foo,bar\n1,2.50\n")), Undetermined, "t", "", "", "nothing of t was checked")
 	wantOne(t, run(t, table(t, "t", "dataset,note\nx,y\n")), Undetermined, "t", "", "", "nothing of t was checked")
@@ -443,4 +449,30 @@ func TestDamagedTables(t *testing.T) {
 		random.Shuffle(len(tables), func(i, k int) { tables[i], tables[k] = tables[k], tables[i] })
 		run(t, tables[:1+random.IntN(len(tables))]...)
 	}
+}
+
+// A mean over seeds is a share of all their test images; where these differ it is not checked, and that is said.
+func TestMeansOverSeeds(t *testing.T) {
+	text := "dataset,A,A n,A test images,A state\nx,33.33,3,2,done\nx,50.00,1,2,done\nx,16.67,1,2,done\nx,,0,,not run\ny,12.34,2,9–10,done\n"
+	findings := run(t, table(t, "t", text))
+	wantOne(t, findings, Granularity, "t", "x", "A", "16.67 is not k/2")
+	wantOne(t, findings, Undetermined, "t", "y", "", "differs between the runs")
+	if len(findings) != 2 {
+		t.Errorf("%+v", findings)
+	}
+	rows := run(t, table(t, "t", "method,test_images,seeds,accuracy\na,2,3,33.33\nb,2,1,33.33\n"))
+	wantOne(t, rows, Granularity, "t", "b", "accuracy", "k/2")
+	if len(rows) != 1 {
+		t.Errorf("%+v", rows)
+	}
+}
+
+// Few different values may agree by chance, but not shares of other test images.
+func TestAColumnOfAnotherDataSet(t *testing.T) {
+	tables := paper(t)
+	three := named(tables, "table3")
+	for _, teacher := range []string{"PMC-CLIP", "RadDenseNet", "LVM-Med"} {
+		*cellOf(t, three, "ISIC,ResNet18,70.50,"+teacher, "RD") = *cellOf(t, three, "BUSI,ResNet18,77.92,"+teacher, "RD")
+	}
+	wantOne(t, run(t, tables...), Repeated, "table3", "ISIC, ResNet18, PMC-CLIP, RadDenseNet, LVM-Med", "RD", "88.31, 88.31, 88.96", "BUSI, RD", "does not fit")
 }

@@ -1,6 +1,15 @@
 package audit
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
+
+// The largest numbers of test images and seeds that are taken for such; a share of both and seven decimals is still exact.
+const (
+	maxImages = 1000000
+	maxSeeds  = 1000
+)
 
 // cell is one accuracy of a table.
 type cell struct {
@@ -33,6 +42,10 @@ func (l *layout) readCells() (cells []*cell, findings []Finding) {
 		if l.average(row) {
 			continue
 		}
+		if l.dataset >= 0 && l.label(row, l.dataset) == "" {
+			findings = append(findings, l.finding(Undetermined, row, l.dataset, "%s: the row names no data set, and is not checked", names(fmt.Sprintf("row %d", row+1), l.rowName(row))))
+			continue
+		}
 		for _, column := range l.values {
 			text := l.Rows[row][column]
 			state, hasState := l.companion(row, column, stateSuffix)
@@ -51,21 +64,21 @@ func (l *layout) readCells() (cells []*cell, findings []Finding) {
 				findings = append(findings, l.finding(Granularity, row, column, "%s: %s is no accuracy, which is 0 to 100 %%", l.where(row, column), text))
 				continue
 			}
-			read := func(text string, into *int64) {
-				if n, err := strconv.ParseInt(text, 10, 32); err == nil && n > 0 {
+			read := func(text string, into *int64, most int64) {
+				if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 && n <= most {
 					*into = n
 				}
 			}
 			if seeds, ok := l.companion(row, column, seedsSuffix); ok {
-				read(seeds, &c.seeds)
+				read(seeds, &c.seeds, maxSeeds)
 			} else if l.seeds >= 0 {
-				read(l.Rows[row][l.seeds], &c.seeds)
+				read(l.Rows[row][l.seeds], &c.seeds, maxSeeds)
 			}
 			if images, ok := l.companion(row, column, imagesSuffix); ok {
-				read(images, &c.images)
+				read(images, &c.images, maxImages)
 				c.noImages = images != "" && c.images == 0
 			} else if l.images >= 0 {
-				read(l.Rows[row][l.images], &c.images)
+				read(l.Rows[row][l.images], &c.images, maxImages)
 			}
 			cells = append(cells, c)
 		}

@@ -29,13 +29,13 @@ func (a *audit) granularity() {
 				c.where(), c.accuracy, c.n, share(c.k), c.accuracy.decimals, c.exact()))
 		}
 	}
+	told := map[string]bool{}
 	for _, c := range a.cells {
-		if c.noImages {
-			f := c.finding(Undetermined, -1, -1, "%s: the number of test images differs between the runs of some means, which are therefore not checked", c.label(c.row, c.layout.dataset))
-			f.Row = c.label(c.row, c.layout.dataset)
-			if n := len(a.findings); n == 0 || a.findings[n-1].Detail != f.Detail || a.findings[n-1].Table != f.Table {
-				a.findings = append(a.findings, f)
-			}
+		if dataset := c.label(c.row, c.layout.dataset); c.noImages && !told[c.Name+"\x00"+dataset] {
+			told[c.Name+"\x00"+dataset] = true
+			f := c.finding(Undetermined, -1, -1, "%s: the number of test images differs between the runs of some means, which are therefore not checked", names(dataset, c.Name))
+			f.Row = dataset
+			a.findings = append(a.findings, f)
 		}
 	}
 }

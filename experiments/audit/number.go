@@ -27,7 +27,7 @@ func parseNumber(text string) (number, bool) {
 	whole, fraction, _ := strings.Cut(text, ".")
 	if len(fraction) > maxDecimals {
 		value, _ := strconv.ParseFloat(text, 64)
-		return number{int64(math.Round(value * 1e7)), maxDecimals}, true
+		return number{int64(math.Round(value * math.Pow10(maxDecimals))), maxDecimals}, true
 	}
 	scaled, err := strconv.ParseInt(whole+fraction, 10, 64)
 	return number{scaled, len(fraction)}, err == nil

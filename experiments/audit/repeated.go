@@ -26,6 +26,16 @@ func (b block) values() string {
 	return strings.Join(texts, ", ")
 }
 
+// misfits counts the cells that are no share of their test images.
+func (b block) misfits() (n int) {
+	for _, c := range b.cells {
+		if c.n > 0 && c.how == noFit {
+			n++
+		}
+	}
+	return n
+}
+
 // rows names the rows of the block.
 func (b block) rows() string {
 	parts := []string{b.dataset}
@@ -73,75 +83,83 @@ func pair(a, b block, key func(*cell) string) (p pairing, ok bool) {
 	return p, n > 0 && (n == len(a.cells) || n == len(b.cells))
 }
 
-// repeated finds columns that are there twice: for two methods on a data set, or throughout, or for one method on two data sets.
-// Equal values are found when so many different ones would rarely agree by chance, given how often other cells do. It gives the
-// blocks that are copies.
-func (a *audit) repeated(l *layout) []block {
-	row := func(c *cell) string { return strconv.Itoa(c.row) }
-	besides := func(c *cell) string { return l.besides(c.row) }
-	byColumn := map[int]map[string]block{}
+// blocks are the blocks of a table's columns, by data set; "" is the whole table.
+func (a *audit) blocks(l *layout) map[int]map[string]block {
+	blocks := map[int]map[string]block{}
 	for _, c := range a.cells {
 		if c.layout != l {
 			continue
 		}
-		if byColumn[c.column] == nil {
-			byColumn[c.column] = map[string]block{}
+		if blocks[c.column] == nil {
+			blocks[c.column] = map[string]block{}
 		}
-		for _, dataset := range []string{"", c.dataset} {
-			b := byColumn[c.column][dataset]
-			if b.cells = append(b.cells, c); dataset != "" {
-				b.dataset = c.label(c.row, l.dataset)
-			}
-			b.column = c.column
-			byColumn[c.column][dataset] = b
+		for plain, dataset := range map[string]string{"": "", c.dataset: c.label(c.row, l.dataset)} {
+			blocks[c.column][plain] = block{column: c.column, dataset: dataset, cells: append(blocks[c.column][plain].cells, c)}
 		}
 	}
-	var pairs []pairing
+	return blocks
+}
+
+// pairings are all pairs of blocks that are compared: two columns on a data set, or on all where they are equal throughout, and
+// one column on two data sets.
+func (a *audit) pairings(l *layout) (pairings []pairing) {
+	sameRow := func(c *cell) string { return strconv.Itoa(c.row) }
+	besides := func(c *cell) string { return l.besides(c.row) }
+	blocks := a.blocks(l)
 	add := func(x, y block, key func(*cell) string) {
 		if p, ok := pair(x, y, key); ok {
-			pairs = append(pairs, p)
+			pairings = append(pairings, p)
 		}
 	}
 	for i, column := range l.values {
 		for _, other := range l.values[i+1:] {
-			whole, ok := pair(byColumn[column][""], byColumn[other][""], row)
+			whole, ok := pair(blocks[column][""], blocks[other][""], sameRow)
 			if ok && whole.all() && whole.different > 1 && len(a.order) > 1 {
-				pairs = append(pairs, whole)
+				pairings = append(pairings, whole)
 				continue
 			}
 			for _, dataset := range a.order {
-				add(byColumn[column][dataset], byColumn[other][dataset], row)
+				add(blocks[column][dataset], blocks[other][dataset], sameRow)
 			}
 		}
 		for k, dataset := range a.order {
 			for _, other := range a.order[k+1:] {
-				add(byColumn[column][dataset], byColumn[column][other], besides)
+				add(blocks[column][dataset], blocks[column][other], besides)
 			}
 		}
 	}
+	return pairings
+}
+
+// repeated finds columns that are there twice. Equal values are found when so many different ones would rarely agree by chance,
+// given how often the cells of other pairs do, or when they are shares of the test images of one of the data sets alone. It gives the
+// blocks that are copies.
+func (a *audit) repeated(l *layout) (copies []block) {
+	pairings := a.pairings(l)
 	equal, compared := 0, 0
-	for _, p := range pairs {
+	for _, p := range pairings {
 		equal += p.equal
 		compared += len(p.a.cells)
 	}
-	var copies []block
-	for _, p := range pairs {
-		others := compared - len(p.a.cells)
-		share := 0.0 // of other cells that agree
-		if others > 0 {
-			share = float64(equal-p.equal) / float64(others)
-		}
-		if !p.all() || p.different < 2 || float64(len(pairs))*math.Pow(share, float64(p.different)) >= chance {
+	for _, p := range pairings {
+		if !p.all() {
 			continue
 		}
-		from, to, why := a.original(p)
-		f := l.finding(Repeated, -1, to.column, "%s (%s) repeats %s; %s", to.name(), to.values(), from.name(), why)
-		f.Row, f.Value, f.place[1] = to.rows(), Value(to.values()), to.cells[0].row
-		if others := from.rows(); others != f.Row {
-			f.Detail += "; rows: " + f.Row
-		} else {
-			f.Detail += "; rows of both: " + f.Row
+		share := 0.0 // of other cells that agree
+		if others := compared - len(p.a.cells); others > 0 {
+			share = float64(equal-p.equal) / float64(others)
 		}
+		from, to, why := a.original(p)
+		foreign := from.misfits() == 0 && to.misfits() > 1
+		if !foreign && (p.different < 2 || float64(len(pairings))*math.Pow(share, float64(p.different)) >= chance) {
+			continue
+		}
+		rows := "rows of both: " + to.rows()
+		if from.rows() != to.rows() {
+			rows = "rows: " + to.rows()
+		}
+		f := l.finding(Repeated, -1, to.column, "%s (%s) repeats %s; %s; %s", to.name(), to.values(), from.name(), why, rows)
+		f.Row, f.Value, f.place[1] = to.rows(), Value(to.values()), to.cells[0].row
 		a.findings = append(a.findings, f)
 		copies = append(copies, to)
 		if why == undecided {
@@ -160,18 +178,10 @@ const (
 // original tells of two equal blocks which is the original: the one whose values are shares of its test images, or of which another table has
 // values in the same place.
 func (a *audit) original(p pairing) (from, to block, why string) {
-	odd := func(b block) (n int) {
-		for _, c := range b.cells {
-			if c.n > 0 && c.how == noFit {
-				n++
-			}
-		}
-		return n
-	}
-	switch oddA, oddB := odd(p.a), odd(p.b); {
-	case oddA > oddB:
+	switch misfitsA, misfitsB := p.a.misfits(), p.b.misfits(); {
+	case misfitsA > misfitsB:
 		return p.b, p.a, misfit
-	case oddB > oddA:
+	case misfitsB > misfitsA:
 		return p.a, p.b, misfit
 	}
 	from, to = p.b, p.a
