@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"rd/rdlib"
 	"rd/rdlib/boundary"
@@ -113,6 +114,11 @@ func (r Reproduction) reference(ctx context.Context, session *rdlib.Session, pre
 	if !slices.Contains(r.Plan.Cells, c) {
 		return o.Teacher, rd.Teacher + ", linear probe", nil
 	}
+	claim, err := r.claim(ctx, session, c)
+	if err != nil {
+		return "", "", err
+	}
+	defer claim.Release()
 	rec, err := session.Adapt(ctx, prepared.adaptation(c, o), prepared.adaptedFile(c))
 	if err != nil {
 		return "", "", fmt.Errorf("%s: %w", c, err)
@@ -132,17 +138,15 @@ func (r Reproduction) student(ctx context.Context, session *rdlib.Session, c Cel
 	if err != nil {
 		return "", err
 	}
-	claim, err := r.Store.Claim(c)
+	claim, err := r.claim(ctx, session, c)
 	if err != nil {
 		return "", err
 	}
-	if claim != nil {
-		defer claim.Release()
-	}
+	defer claim.Release()
 	folder := filepath.Join(r.Plan.work, r.Plan.Matrix.Name, "students", filepath.FromSlash(c.file())+"-"+short(job.Key))
 	rec, err := session.Distill(ctx, o, folder)
-	if err != nil || claim == nil { // another process computes the record
-		return folder, err
+	if err != nil {
+		return "", err
 	}
 	stored, err := r.Store.Record(c)
 	switch {
@@ -152,4 +156,22 @@ func (r Reproduction) student(ctx context.Context, session *rdlib.Session, c Cel
 		fmt.Fprintf(session.Log, "warning: %s: trained again, the student is not the one of the record: was that made on another machine?\n", c)
 	}
 	return folder, nil // what else is wrong with a record the matrix tells
+}
+
+// claim takes a cell, after another process that has it.
+func (r Reproduction) claim(ctx context.Context, session *rdlib.Session, c Cell) (*Claim, error) {
+	for told := false; ; told = true {
+		claim, err := r.Store.Claim(c)
+		if claim != nil || err != nil {
+			return claim, err
+		}
+		if !told {
+			fmt.Fprintf(session.Log, "waiting for another process that computes %s\n", c)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(claimPoll):
+		}
+	}
 }

@@ -21,8 +21,8 @@ type ranking struct {
 	friedman float64 // p-value
 }
 
-// Ranks draws the critical-difference diagram of a matrix (Demšar, JMLR 7, 2006): the average rank of each method over the
-// students, data sets and teachers that have all methods, and thick lines that join methods which Nemenyi's test does
+// Ranks draws the critical-difference diagram of a matrix (Demšar, JMLR 7, 2006): the average rank of methods over the
+// students, data sets and teachers that have them all, and thick lines that join methods which Nemenyi's test does
 // not tell apart at 5 %. A cell's score is the mean test accuracy over seeds.
 func Ranks(r *experiments.Results, base string) error {
 	groups, err := r.Groups()
@@ -36,34 +36,18 @@ func Ranks(r *experiments.Results, base string) error {
 	return ranked.draw("Average ranks of methods by test accuracy, "+r.Title(), base)
 }
 
-// rank compares the methods of the group that has most, over all groups that have these; nil where fewer than two groups
-// or methods are left.
+// rank compares the methods of one group over all groups that have these: of the group for which most scores can be
+// compared. Nil where no two groups have the same two methods.
 func rank(r *experiments.Results, groups []experiments.Group) (*ranking, error) {
 	var methods []experiments.Series
-	for _, g := range groups {
-		if len(g.Series) > len(methods) {
-			methods = g.Series
-		}
-	}
 	var scores [][]float64
 	for _, g := range groups {
-		var row []float64
-		for _, m := range methods {
-			i := slices.IndexFunc(g.Series, func(s experiments.Series) bool { return s.Method == m.Method })
-			if i < 0 {
-				break
-			}
-			mean := 0.0
-			for _, rec := range g.Series[i].Records {
-				mean += r.Accuracy(rec) / float64(len(g.Series[i].Records))
-			}
-			row = append(row, mean)
-		}
-		if len(row) == len(methods) {
-			scores = append(scores, row)
+		found := scoresOf(r, groups, g.Series)
+		if (len(found)-1)*(len(g.Series)-1) > max(0, (len(scores)-1)*(len(methods)-1)) {
+			methods, scores = g.Series, found
 		}
 	}
-	if len(scores) < 2 || len(methods) < 2 {
+	if methods == nil {
 		return nil, nil
 	}
 	average, err := stat.AverageRanks(scores)
@@ -96,6 +80,28 @@ func rank(r *experiments.Results, groups []experiments.Group) (*ranking, error) 
 		k.labels, k.ranks = append(k.labels, methods[i].Label), append(k.ranks, average[i])
 	}
 	return k, nil
+}
+
+// scoresOf are the mean accuracies of methods in each group that has them all.
+func scoresOf(r *experiments.Results, groups []experiments.Group, methods []experiments.Series) (scores [][]float64) {
+	for _, g := range groups {
+		var row []float64
+		for _, m := range methods {
+			i := slices.IndexFunc(g.Series, func(s experiments.Series) bool { return s.Method == m.Method })
+			if i < 0 {
+				break
+			}
+			mean := 0.0
+			for _, rec := range g.Series[i].Records {
+				mean += r.Accuracy(rec) / float64(len(g.Series[i].Records))
+			}
+			row = append(row, mean)
+		}
+		if len(row) == len(methods) {
+			scores = append(scores, row)
+		}
+	}
+	return scores
 }
 
 // alike lists the first and last method of each longest run, in the order of ranks, that the test does not tell apart.
@@ -168,7 +174,7 @@ func (k *ranking) drawAxis(c draw.Canvas, runs [][2]int, half int, y, left, righ
 	for _, x := range []vg.Length{left, bar} {
 		c.StrokeLine2(thin, x, y+15.5, x, y+20.5)
 	}
-	write(c, "critical difference", 6.5, left, y+22.5, draw.XLeft, ink)
+	write(c, fmt.Sprintf("critical difference %.2f", k.critical), 6.5, left, y+22.5, draw.XLeft, ink)
 	below := y - 4
 	for _, run := range runs {
 		c.StrokeLine2(draw.LineStyle{Color: ink, Width: 2.4}, at(k.ranks[run[0]])-2, below, at(k.ranks[run[1]])+2, below)

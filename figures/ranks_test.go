@@ -21,7 +21,7 @@ func TestRanks(t *testing.T) {
 	}
 	groups[3].Series = groups[3].Series[:2] // such a group does not count
 	k, err := rank(r, groups)
-	if err != nil || k.cells != 7 || len(k.labels) != 4 || !slices.IsSorted(k.ranks) || !(k.friedman > 0) {
+	if err != nil || k == nil || k.cells != 7 || len(k.labels) != 4 || !slices.IsSorted(k.ranks) || !(k.friedman > 0) {
 		t.Errorf("%+v, %v", k, err)
 	}
 }
