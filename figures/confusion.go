@@ -12,18 +12,23 @@ import (
 
 	"rd/experiments"
 	"rd/rdlib/record"
+	"rd/rdlib/stat"
 )
 
-// Confusion counts a record's test predictions: counts[label][class] images.
-func Confusion(result *record.Result) [][]int {
-	counts := make([][]int, len(result.Classes))
-	for i := range counts {
-		counts[i] = make([]int, len(result.Classes))
+// confusionOf counts a record's test predictions; of a record without any it is all zeros.
+func confusionOf(result *record.Result) (stat.Confusion, error) {
+	if len(result.Predictions) == 0 {
+		counts := make(stat.Confusion, len(result.Classes))
+		for i := range counts {
+			counts[i] = make([]int, len(result.Classes))
+		}
+		return counts, nil
 	}
+	var labels, classes []int
 	for _, p := range result.Predictions {
-		counts[p.Label][p.Class]++
+		labels, classes = append(labels, p.Label), append(classes, p.Class)
 	}
-	return counts
+	return stat.NewConfusion(labels, classes, len(result.Classes))
 }
 
 // ConfusionMatrix draws a record's confusion matrix (rows: true class, columns: predicted) as base.pdf, base.svg and
@@ -34,7 +39,11 @@ func ConfusionMatrix(result *record.Result, base string) error {
 	if result.Config.Dataset.Phantom {
 		title += " (phantom)"
 	}
-	p, longest, err := confusionPlot(Confusion(result), result.Classes, 22)
+	counts, err := confusionOf(result)
+	if err != nil {
+		return fmt.Errorf("confusion matrix %s: %w", base, err)
+	}
+	p, longest, err := confusionPlot(counts, result.Classes, 22)
 	if err != nil {
 		return fmt.Errorf("confusion matrix %s: %w", base, err)
 	}
@@ -60,9 +69,13 @@ func Confusions(r *experiments.Results, base string) error {
 			if s.Method != "rd" {
 				continue
 			}
-			var counts [][]int
+			var counts stat.Confusion
 			for _, rec := range s.Records {
-				counts = added(counts, Confusion(&rec.Result))
+				more, err := confusionOf(&rec.Result)
+				if err != nil {
+					return fmt.Errorf("figure %s: %w", base, err)
+				}
+				counts = added(counts, more)
 			}
 			p, _, err := confusionPlot(counts, s.Records[0].Result.Classes, 12)
 			if err != nil {
@@ -76,7 +89,7 @@ func Confusions(r *experiments.Results, base string) error {
 }
 
 // added is the sum of two matrices of one size, of which the first may be nil.
-func added(a, b [][]int) [][]int {
+func added(a, b stat.Confusion) stat.Confusion {
 	if a == nil {
 		return b
 	}
@@ -89,7 +102,7 @@ func added(a, b [][]int) [][]int {
 }
 
 // confusionPlot draws counts[label][class], with class names of at most width runes; the longest has so many.
-func confusionPlot(counts [][]int, classes []string, width int) (p *plot.Plot, longest int, err error) {
+func confusionPlot(counts stat.Confusion, classes []string, width int) (p *plot.Plot, longest int, err error) {
 	p = newPlot("", "predicted", "true")
 	grid := matrix(counts)
 	heat := plotter.NewHeatMap(grid, blues{})

@@ -193,6 +193,9 @@ func drawTriplets(d *dataset.Dataset, n int, seed uint64) ([][3]boundary.Image, 
 			items, labels = append(items, i), append(labels, d.Items[i].Label)
 		}
 	}
+	if all := len(d.Indices(dataset.Test)); len(items) < 3 {
+		return nil, fmt.Errorf("test part: a plane needs three different images, and %d of %d differ", len(items), all)
+	}
 	drawn, err := boundary.Triplets(labels, n, seed)
 	if err != nil {
 		return nil, fmt.Errorf("test part: %w", err)

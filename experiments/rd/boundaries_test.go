@@ -95,7 +95,7 @@ func TestBoundaries(t *testing.T) {
 		{3, "PHANTOM.json", []string{"--data", path("images"), "--out", path("x"), "--model", path("images/PHANTOM.json")}},
 		{3, "strange.onnx", []string{"--data", path("images"), "--out", path("x"), "--model", path("a.onnx"), "--model", path("strange.onnx")}},
 		{3, "nowhere", []string{"--data", path("nowhere"), "--out", path("x"), "--model", path("a.onnx")}},
-		{3, "needs three", []string{"--data", path("same"), "--out", path("x"), "--model", path("a.onnx")}},
+		{3, "three different images", []string{"--data", path("same"), "--out", path("x"), "--model", path("a.onnx")}},
 	} {
 		_, errs, code := run(t, append([]string{"boundaries"}, c.args...)...)
 		if code != c.code || !strings.Contains(errs, c.says) {
