@@ -476,3 +476,15 @@ func TestAColumnOfAnotherDataSet(t *testing.T) {
 	}
 	wantOne(t, run(t, tables...), Repeated, "table3", "ISIC, ResNet18, PMC-CLIP, RadDenseNet, LVM-Med", "RD", "88.31, 88.31, 88.96", "BUSI, RD", "does not fit")
 }
+
+// A gain over seeds follows from means over the same seeds alone.
+func TestGainsOverSeeds(t *testing.T) {
+	accuracies := "dataset,student,teacher,scratch,scratch n,scratch test images,RD,RD n,RD test images\nx,s1,T,50.00,2,10,65.00,2,10\nx,s2,T,45.00,2,10,50.00,2,10\nx,s1,U,50.00,2,10,60.00,1,10\n"
+	for gains, want := range map[string]Kind{"model,x,x n\nT,10.00,2\n": "", "model,x,x n\nT,10.50,2\n": Gain, "model,x,x n\nT,10.50,1\n": Undetermined,
+		"model,x,x n\nU,15.00,1\n": Undetermined, "model,x,x n\nV,15.00,1\n": Undetermined} {
+		findings := run(t, table(t, "a", accuracies), table(t, "g", gains))
+		if want == "" && len(findings) > 0 || want != "" && (len(findings) != 1 || findings[0].Kind != want || findings[0].Table != "g") {
+			t.Errorf("%q: %+v", gains, findings)
+		}
+	}
+}

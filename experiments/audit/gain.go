@@ -34,57 +34,56 @@ func (a *audit) checkGains() {
 	for _, l := range a.gains {
 		if base == nil {
 			a.findings = append(a.findings, l.finding(Undetermined, -1, -1,
-				"%s has columns for data sets, but no table has what students reach alone and with each teacher, for which its gains could be recomputed", l.Name))
+				"%s has columns for data sets, but no table has what students reach alone and with each teacher, from which its gains could be recomputed", l.Name))
 			continue
 		}
 		method := a.gainOf(l, base, alone)
 		for row := range l.Rows {
-			if l.sizes(row) {
-				continue
-			}
-			teacher := l.teacherOf(row, base)
-			for k := range l.Header {
-				dataset := plainName(l.Header[k])
-				if a.names[dataset] == "" {
+			for k, heading := range l.Header {
+				if a.names[plainName(heading)] == "" || l.sizes(row) {
 					continue
 				}
-				text := l.Rows[row][k]
-				state, has := l.companion(row, k, stateSuffix)
-				v, ok := parseNumber(text)
-				v = v.withDecimals(l.decimals)
-				where := l.where(row, k)
-				g := a.gain(base, method, alone, dataset, teacher)
-				undetermined := ""
-				if n, ok := l.companion(row, k, seedsSuffix); ok && n != fmt.Sprint(g.seeds) {
-					undetermined = fmt.Sprintf("%s is printed, of %s seeds, and %.*f would follow from the means of %s, which are not all of these", text, n, v.decimals, g.printed, base.Name)
+				if kind, detail := a.checkGain(l, row, k, base, method, alone); kind != "" {
+					a.findings = append(a.findings, l.finding(kind, row, k, "%s: %s", l.where(row, k), detail))
 				}
-				switch {
-				case text == "" && has && state != "done":
-					continue
-				case text == "":
-					undetermined = "there is no value"
-				case !ok:
-					undetermined = fmt.Sprintf("%q is no number", text)
-				case teacher == "":
-					undetermined = base.Name + " has no such teacher"
-				case len(g.students) == 0:
-					undetermined = base.Name + " has no accuracies of it"
-				case g.is(v):
-					continue
-				case undetermined != "":
-				case g.missing > 0:
-					undetermined = fmt.Sprintf("%s is printed; %s has only %s of its %d students there, whose gain is %.*f", text, base.Name, strings.Join(g.students, ", "),
-						len(g.students)+g.missing, v.decimals, g.printed)
-				}
-				if undetermined != "" {
-					a.findings = append(a.findings, l.finding(Undetermined, row, k, "%s: %s", where, undetermined))
-					continue
-				}
-				a.findings = append(a.findings, l.finding(Gain, row, k, "%s: a gain of %s is printed, %s less %s in %s recomputes to %.*f (mean over %s)", where, text,
-					base.Header[method], base.Header[alone], base.Name, v.decimals, g.printed, strings.Join(g.students, ", ")))
 			}
 		}
 	}
+}
+
+// checkGain says what is wrong with one gain; the kind is "" where nothing is.
+func (a *audit) checkGain(l *layout, row, column int, base *layout, method, alone int) (kind Kind, detail string) {
+	text := l.Rows[row][column]
+	v, ok := parseNumber(text)
+	v = v.withDecimals(l.decimals)
+	state, hasState := l.companion(row, column, stateSuffix)
+	seeds, hasSeeds := l.companion(row, column, seedsSuffix)
+	teacher := l.teacherOf(row, base)
+	g := a.gain(base, method, alone, plainName(l.Header[column]), teacher)
+	switch {
+	case text == "" && hasState && state != "done":
+		return "", "" // the table says why
+	case text == "":
+		return Undetermined, "there is no value"
+	case !ok:
+		return Undetermined, fmt.Sprintf("%q is no number", text)
+	case teacher == "":
+		return Undetermined, base.Name + " has no such teacher"
+	case len(g.students) == 0:
+		return Undetermined, base.Name + " has no accuracies of it"
+	case g.is(v):
+		return "", ""
+	}
+	students := strings.Join(g.students, ", ")
+	switch {
+	case hasSeeds && seeds != fmt.Sprint(g.seeds):
+		return Undetermined, fmt.Sprintf("%s is printed, of %s seeds; the means of %s, from which %.*f follows, are not all of so many", text, seeds, base.Name, v.decimals, g.printed)
+	case g.missing > 0:
+		return Undetermined, fmt.Sprintf("%s is printed; %s has only %s of its %d students there, whose gain is %.*f", text, base.Name, students,
+			len(g.students)+g.missing, v.decimals, g.printed)
+	}
+	return Gain, fmt.Sprintf("a gain of %s is printed, %s less %s in %s recomputes to %.*f (mean over %s)", text,
+		base.Header[method], base.Header[alone], base.Name, v.decimals, g.printed, students)
 }
 
 // teacherOf is the row's label that is a teacher of the other table; "" where there is none.

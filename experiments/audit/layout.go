@@ -191,7 +191,7 @@ func (l *layout) besides(row int) string {
 // reference is whether a column is no method that is compared, but what a student alone or the teacher itself reaches.
 func (l *layout) reference(column int) bool {
 	plain := plainName(l.Header[column])
-	return l.alone(column) || strings.Contains(plain, "teacher") || strings.Contains(plain, "finetuned")
+	return l.alone(column) || plain == "teacher" || strings.Contains(plain, "finetuned")
 }
 
 // alone is whether a column is what the student alone reaches.
