@@ -8,10 +8,11 @@ import (
 	"rd/rdlib/model"
 )
 
-// Without any record to go by: operations a second of one thread in training, and seconds to build a cell's graphs. They
-// are of an ordinary server processor and only tell minutes from nights.
+// Without any record to go by: operations a second of one thread in training, seconds of a step beside them, and seconds to
+// build a cell's graphs. They are of an ordinary server processor and only tell minutes from nights.
 const (
-	assumedRate  = 25e9
+	assumedRate  = 50e9
+	assumedStep  = 0.03 // seconds, whatever the network
 	assumedStart = 6.0
 	trainingCost = 3.0 // of a step, in forward passes
 	teacherCost  = 1.5 // of a method with a teacher, beside the student's own
@@ -63,7 +64,7 @@ func (p *Plan) assumed(c Cell) float64 {
 	if t.Epochs > 0 {
 		steps = t.Epochs * 100 // some 3000 training images
 	}
-	seconds := trainingCost * 2 * float64(cost.MACs) * float64(t.Batch) * float64(steps) / (assumedRate * float64(t.Threads))
+	seconds := float64(steps) * (assumedStep + trainingCost*2*float64(cost.MACs)*float64(t.Batch)/(assumedRate*float64(t.Threads)))
 	if c.Teacher != "" {
 		seconds *= teacherCost
 	}

@@ -34,16 +34,26 @@ methods: [{name: scratch}, {name: hint}, {name: direct}, {name: rd}]
 seeds: 2
 `
 
+// withAdaptation changes that matrix to one whose teacher is adapted, too.
+var withAdaptation = strings.NewReplacer("mini-raddensenet, paper: RadDenseNet", "mini-lvm-med, paper: LVM-Med", "{name: rd}]", `{name: rd}, {name: melo}, {name: lpt, options: {blocks: 2}, source: "smaller"}, {name: finetune}]
+adaptation: {steps: 6, learning_rate: 1e-3, weight_decay: 0, schedule: cosine, student: {name: sp, options: {alpha: 0.9, teacher-logits: given}, source: "ours"}}`)
+
 // matrixRun is a folder in which the matrix is computed.
 type matrixRun struct{ dir string }
 
 func newMatrixRun(t *testing.T) matrixRun {
 	t.Helper()
 	m := matrixRun{t.TempDir()}
-	if err := os.WriteFile(filepath.Join(m.dir, "killed.yaml"), []byte(killed), 0o644); err != nil {
+	m.change(t, killed)
+	return m
+}
+
+// change writes another matrix.
+func (m matrixRun) change(t *testing.T, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "killed.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return m
 }
 
 func (m matrixRun) args(workers int) []string {
@@ -81,6 +91,7 @@ func TestKillCampaign(t *testing.T) {
 		kills = n
 	}
 	calm := newMatrixRun(t)
+	calm.change(t, withAdaptation.Replace(killed))
 	started := time.Now()
 	must(t, calm.args(1)...)
 	whole := time.Since(started)
@@ -88,6 +99,7 @@ func TestKillCampaign(t *testing.T) {
 	const seed = 1
 	rng := rand.New(rand.NewPCG(seed, 0))
 	storm := newMatrixRun(t)
+	storm.change(t, withAdaptation.Replace(killed))
 	restarts := 0
 	for kill := 0; kill < kills; {
 		var errs bytes.Buffer
@@ -177,12 +189,7 @@ func TestDamageAndChange(t *testing.T) {
 	m := newMatrixRun(t)
 	profile := filepath.Join(m.dir, "killed.yaml")
 	smaller := strings.NewReplacer("steps: 40", "steps: 4", "seeds: 2", "seeds: 1", "{name: direct}, ", "").Replace(killed)
-	write := func(text string) {
-		if err := os.WriteFile(profile, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(smaller)
+	m.change(t, smaller)
 	must(t, m.args(1)...)
 	want := m.tables(t)
 	path := filepath.Join(m.dir, "results", "records", "busi-phantom", "shufflenet-hint-mini-raddensenet-1.json")
@@ -206,7 +213,7 @@ func TestDamageAndChange(t *testing.T) {
 	if got := m.tables(t); !maps.Equal(got, want) {
 		t.Error("computed again, the tables differ")
 	}
-	write(strings.Replace(smaller, "steps: 4", "steps: 5", 1))
+	m.change(t, strings.Replace(smaller, "steps: 4", "steps: 5", 1))
 	if s := status(); s.Counts.Done != 0 || len(s.Strange) != 3 {
 		t.Errorf("%+v", s)
 	}
@@ -216,7 +223,7 @@ func TestDamageAndChange(t *testing.T) {
 	if got := m.tables(t); maps.Equal(got, want) {
 		t.Error("another number of steps gives the same tables")
 	}
-	write(smaller)
+	m.change(t, smaller)
 	if _, errs, code := run(t, m.args(1)...); code != 0 || strings.Count(errs, "comes back") != 3 {
 		t.Errorf("exit code %d\n%s", code, errs)
 	}
