@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 
 	imagedraw "golang.org/x/image/draw"
 	"gonum.org/v1/plot/vg"
@@ -19,24 +20,13 @@ const (
 	modelsAbreast = 6 // beside the column of the images; further models come below
 	panelGap      = 7
 	margins       = 5
-	lowest        = 1.2 * vg.Inch // below some height vgpdf begins new pages
 )
 
 // Boundaries draws the paper's Figure 2 as base.pdf, base.svg and base.png: a row for each triplet of a study, with the three
 // images where they lie on their plane, and a column for each model with its decision regions on that plane.
 func Boundaries(s *boundary.Study, base string) error {
-	var bands [][]int // of models, in columns
-	for first := 0; first < len(s.Models); first += modelsAbreast {
-		var band []int
-		for m := first; m < min(first+modelsAbreast, len(s.Models)); m++ {
-			band = append(band, m)
-		}
-		bands = append(bands, band)
-	}
-	columns := 2
-	for _, band := range bands {
-		columns = max(columns, 1+len(band))
-	}
+	bands := slices.Collect(slices.Chunk(s.Models, modelsAbreast)) // one below the other
+	columns := 1 + max(1, min(modelsAbreast, len(s.Models)))
 	panel := min(widestPanel, (TwoColumns-2*margins+panelGap)/vg.Length(columns)-panelGap)
 	width := max(OneColumn, 2*margins+vg.Length(columns)*(panel+panelGap)-panelGap)
 	inner := width - 2*margins
@@ -54,8 +44,8 @@ func Boundaries(s *boundary.Study, base string) error {
 	height := 2*margins + 8 + vg.Length(len(heads))*titleLine + vg.Length(len(notes))*noteLine + vg.Length(len(legend))*legendLine
 	for _, band := range bands {
 		deepest := 1
-		for _, m := range band {
-			deepest = max(deepest, len(lines(s.Models[m].Name, sans(8), panel, 2)))
+		for _, model := range band {
+			deepest = max(deepest, len(lines(model.Name, sans(8), panel, 2)))
 		}
 		bandHead = append(bandHead, vg.Length(deepest+1)*headLine+3)
 		height += bandHead[len(bandHead)-1]
@@ -73,29 +63,26 @@ func Boundaries(s *boundary.Study, base string) error {
 			y -= titleLine
 		}
 		for b, band := range bands {
-			x := left
 			y -= bandHead[b]
-			for k := range 1 + len(band) {
-				if k == 0 {
-					write(c, "images", 8, x+panel/2, y+4+headLine, draw.XCenter, color.Black)
-				} else {
-					model := s.Models[band[k-1]]
-					name := lines(model.Name, sans(8), panel, 2)
-					for i, line := range name {
-						write(c, line, 8, x+panel/2, y+4+vg.Length(len(name)-i)*headLine, draw.XCenter, color.Black)
-					}
-					write(c, agreementText(model), 7, x+panel/2, y+4, draw.XCenter, grey)
+			middle := left + panel/2
+			write(c, "images", 8, middle, y+4+headLine, draw.XCenter, color.Black)
+			for _, model := range band {
+				middle += panel + panelGap
+				name := lines(model.Name, sans(8), panel, 2)
+				for i, line := range name {
+					write(c, line, 8, middle, y+4+vg.Length(len(name)-i)*headLine, draw.XCenter, color.Black)
 				}
-				x += panel + panelGap
+				write(c, agreementText(model), 7, middle, y+4, draw.XCenter, grey)
 			}
 			for _, row := range s.Rows {
 				size := frameOf(row, panel)
 				y -= size.Y
-				x = left + (panel-size.X)/2
-				drawPictures(c, row, vg.Rectangle{Min: vg.Point{X: x, Y: y}, Max: vg.Point{X: x + size.X, Y: y + size.Y}})
-				for _, m := range band {
-					x += panel + panelGap
-					drawRegions(c, row, m, len(s.Classes), vg.Rectangle{Min: vg.Point{X: x, Y: y}, Max: vg.Point{X: x + size.X, Y: y + size.Y}})
+				frame := vg.Rectangle{Min: vg.Point{X: left + (panel-size.X)/2, Y: y}}
+				frame.Max = frame.Min.Add(size)
+				drawPictures(c, row, frame)
+				for k := range band {
+					frame = frame.Add(vg.Point{X: panel + panelGap})
+					drawRegions(c, row, b*modelsAbreast+k, len(s.Classes), frame)
 				}
 				y -= panelGap
 			}

@@ -94,6 +94,9 @@ func save(p *plot.Plot, width, height vg.Length, base string) error {
 // dpi is the resolution of PNG files.
 const dpi = 200
 
+// lowest is how high a drawing is at least: below some height vgpdf begins new pages.
+const lowest = 1.2 * vg.Inch
+
 // saveDrawing writes base.pdf, base.svg and base.png, creating the folder. No file needs a font where it is looked at.
 func saveDrawing(width, height vg.Length, base string, drawing func(draw.Canvas)) error {
 	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {

@@ -92,11 +92,12 @@ type figurePlan struct {
 	matrix bool     // whether it is wanted at all
 }
 
-// wantedFigures are the figures named, or, where neither figures nor tables are, all that the profile is for. The matrix is left out where none of
-// the figures needs it and no table is asked for.
+// wantedFigures are the figures named, or, where neither figures nor tables are, all. Decision regions, which can take hours,
+// are among all where the profile says how finely. The matrix is left out where none of the figures needs it and no table
+// is asked for.
 func wantedFigures(named []string, tables []int, plan *experiments.Plan) (figurePlan, error) {
 	chosen := matrixFigures()
-	if plan.Matrix.Boundaries == (experiments.BoundarySize{}) || len(plan.BoundaryCells()) == 0 { // it can take hours: only where the profile says how fine, or who names it
+	if plan.Matrix.Boundaries == (experiments.BoundarySize{}) || len(plan.BoundaryCells()) == 0 {
 		chosen = slices.DeleteFunc(chosen, func(f figure) bool { return f.name == "boundaries" })
 	}
 	p := figurePlan{matrix: len(named) == 0 || len(tables) > 0}
