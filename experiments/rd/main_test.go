@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -188,6 +189,26 @@ func TestContract(t *testing.T) {
 			t.Errorf("run again: exit code %d: %s", code, errs)
 		}
 	})
+	t.Run("weights become a teacher", func(t *testing.T) {
+		weights, teacher := filepath.Join(w.dir, "rd", rdlib.WeightsFile), filepath.Join(w.dir, "exported.onnx")
+		var report struct {
+			Tensors int
+			Match   struct {
+				Architecture string
+				Problems     []string
+			}
+		}
+		if err := json.Unmarshal([]byte(must(t, "teacher", "inspect", weights, "--json")), &report); err != nil || report.Match.Architecture != "shufflenet" || len(report.Match.Problems) > 0 || report.Tensors == 0 {
+			t.Errorf("teacher inspect --json: %v, %+v", err, report)
+		}
+		if text := must(t, "teacher", "inspect", weights); !strings.Contains(text, "shufflenet, width 0.5") || !strings.Contains(text, "fits") {
+			t.Errorf("teacher inspect: %s", text)
+		}
+		must(t, "teacher", "export", "--weights", weights, "--size", "32", "--out", teacher)
+		if text := must(t, "teacher", "inspect", teacher); !strings.Contains(text, "passed") || !strings.Contains(text, "32×32") {
+			t.Errorf("the exported teacher: %s", text)
+		}
+	})
 	t.Run("a finished cell is not computed again", func(t *testing.T) {
 		_, errs, code := run(t, w.distill("rd")...)
 		if code != 0 || !strings.Contains(errs, "done already") {
@@ -269,6 +290,28 @@ func TestKilledAndInterrupted(t *testing.T) {
 	}
 }
 
+// writeZip writes a zip archive of the given entries.
+func writeZip(t *testing.T, path string, entries map[string]string) {
+	t.Helper()
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := zip.NewWriter(file)
+	for name, text := range entries {
+		w, err := archive.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(archive.Close(), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWrongUsageAndBadInput wants one clear message and the exit code of the kind.
 func TestWrongUsageAndBadInput(t *testing.T) {
 	dir := t.TempDir()
@@ -276,6 +319,16 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 	must(t, "phantom", "--out", data, "--size", "16", "--per-class", "4")
 	garbage := filepath.Join(dir, "garbage.onnx")
 	if err := os.WriteFile(garbage, []byte("not a model"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code := filepath.Join(dir, "code.pth")
+	writeZip(t, code, map[string]string{"archive/data.pkl": "\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."})
+	page := filepath.Join(dir, "page.pth")
+	if err := os.WriteFile(page, []byte("<html>not found</html>"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	strange := filepath.Join(dir, "strange.safetensors")
+	if err := model.SaveSafetensors(strange, model.Weights{"fc9.weight": {Shape: []int{1}, Data: []float32{1}}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	empty := filepath.Join(dir, "empty")
@@ -318,6 +371,13 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"class with one image", []string{"distill", "--data", lonely, "--out", out, "--method", "scratch"}, rdlib.ExitInput, []string{`"a"`}},
 		{"garbage teacher", []string{"distill", "--data", data, "--out", out, "--teacher", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"inspect garbage", []string{"teacher", "inspect", garbage}, rdlib.ExitInput, []string{"garbage.onnx"}},
+		{"inspect a pickle with code in it", []string{"teacher", "inspect", code}, rdlib.ExitInput, []string{"code.pth", "os.system", "refused"}},
+		{"export a pickle with code in it", []string{"teacher", "export", "--weights", code, "--out", out + ".onnx"}, rdlib.ExitInput, []string{"code.pth", "os.system"}},
+		{"inspect a web page", []string{"teacher", "inspect", page}, rdlib.ExitInput, []string{"page.pth", "safetensors"}},
+		{"weights of nothing known", []string{"teacher", "inspect", strange}, rdlib.ExitInput, []string{"strange.safetensors", "vit_sam"}},
+		{"weights of a misspelt architecture", []string{"teacher", "inspect", "--arch", "vit_san", strange}, rdlib.ExitUsage, []string{"vit_sam"}},
+		{"a pattern that is none", []string{"teacher", "inspect", "--ignore", "[", strange}, rdlib.ExitUsage, []string{"pattern"}},
+		{"export nothing", []string{"teacher", "export"}, rdlib.ExitUsage, []string{"--weights", "--out"}},
 		{"predict garbage", []string{"predict", "--model", garbage, images[0]}, rdlib.ExitInput, []string{"garbage.onnx"}},
 		{"unknown augmentation", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--augment", "supervise"}, rdlib.ExitUsage, []string{"supervised", "contrastive"}},
 		{"augmentation with a teacher", []string{"distill", "--data", data, "--out", out, "--teacher", garbage, "--augment", "supervised"}, rdlib.ExitUsage, []string{"rd", "cached"}},

@@ -128,12 +128,43 @@ func (t *Teacher) Check() ([]CheckResult, error) {
 // NewCheck computes check numbers for a side-car: two images at the teacher's size, every output.
 func (t *Teacher) NewCheck() (*Check, error) {
 	shape := t.inputShape(2, t.info.Height, t.info.Width)
-	text := fmt.Sprintf("x[i]=sin(0.013*i), row-major [%d,%d,%d,%d], fed as it is", shape[0], shape[1], shape[2], shape[3])
+	text := checkText(int(shape[0]), int(shape[1]), int(shape[2]), int(shape[3]))
 	values, err := t.checkValues(text)
 	if err != nil {
 		return nil, err
 	}
 	return &Check{Input: text, Values: values}, nil
+}
+
+// checkFactor is that of the checks that are made here.
+const checkFactor = 0.013
+
+func checkText(n, channels, height, width int) string {
+	return fmt.Sprintf("x[i]=sin(%g*i), row-major [%d,%d,%d,%d], fed as it is", checkFactor, n, channels, height, width)
+}
+
+// wave is a check's input.
+func wave(factor float64, length int) []float32 {
+	x := make([]float32, length)
+	for i := range x {
+		x[i] = float32(math.Sin(factor * float64(i)))
+	}
+	return x
+}
+
+// NewCheck makes the check of a model that takes NCHW out of what it should compute: outputs gives, for two images
+// [2, channels, height, width], the values of each output, one image after another.
+func NewCheck(channels, height, width int, outputs func(x []float32) (map[string][]float32, error)) (*Check, error) {
+	const images = 2
+	computed, err := outputs(wave(checkFactor, images*channels*height*width))
+	if err != nil {
+		return nil, err
+	}
+	c := &Check{Input: checkText(images, channels, height, width), Values: map[string][]float64{}}
+	for name, values := range computed {
+		statistics(c.Values, name, values, []int{len(values) / images})
+	}
+	return c, nil
 }
 
 var checkInput = regexp.MustCompile(`sin\(\s*([0-9.eE+-]+)\s*\*\s*i\s*\).*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]`)
@@ -159,12 +190,7 @@ func (t *Teacher) checkValues(text string) (map[string][]float64, error) {
 	if channels != t.info.Channels || n < 1 || n > 64 || !plausibleSize(size) {
 		return nil, fmt.Errorf("%w: %s: check.input %q does not fit the model's input of %d channels (%s)", ErrSideCar, SideCarPath(t.info.File), text, t.info.Channels, t.info.Layout)
 	}
-	image := channels * size[0] * size[1]
-	x := make([]float32, n*image)
-	for i := range x {
-		x[i] = float32(math.Sin(factor * float64(i)))
-	}
-	rows, err := t.runOnce(x, n, size)
+	rows, err := t.runOnce(wave(factor, n*channels*size[0]*size[1]), n, size)
 	if err != nil {
 		return nil, fmt.Errorf("check %s: %w", t.info.File, err)
 	}

@@ -153,8 +153,7 @@ type samCounts struct {
 // checkSAM compares the published encoder's parameters, with its neck, and their numbers for each size of the tables.
 func (want parameterList) checkSAM(t *testing.T, name string) {
 	t.Helper()
-	c := Config{InChannels: want.Parameters[0].Shape[1]}
-	c.Windows.Neck = true
+	c := want.samConfig()
 	want.check(t, build(t, name, c), 1)
 	for key, count := range want.Counts {
 		c.Windows.Table = count.Table
@@ -175,4 +174,29 @@ func (want parameterList) checkSAM(t *testing.T, name string) {
 			t.Errorf("%s, %s: %+v, want %+v", name, key, got, count)
 		}
 	}
+}
+
+// samConfig reads the sizes off the list.
+func (want parameterList) samConfig() Config {
+	patch := want.Parameters[0].Shape
+	c := Config{InChannels: patch[1], Transformer: Transformer{Patch: patch[2], Dim: patch[0]}, Windows: Windows{Neck: true}}
+	var entries []int
+	for _, p := range want.Parameters {
+		switch {
+		case strings.HasSuffix(p.Name, ".attn.rel_pos_h"):
+			c.Transformer.Heads = patch[0] / p.Shape[1]
+			entries = append(entries, p.Shape[0])
+		case strings.HasSuffix(p.Name, ".lin1.bias"):
+			c.Transformer.MLPRatio = float64(p.Shape[0]) / float64(patch[0])
+		}
+	}
+	c.Transformer.Depth = len(entries)
+	c.Windows.Side, c.Windows.Table = (slices.Min(entries)+1)/2, (slices.Max(entries)+1)/2*patch[2]
+	c.Windows.Global = []int{}
+	for i, n := range entries {
+		if n == slices.Max(entries) {
+			c.Windows.Global = append(c.Windows.Global, i)
+		}
+	}
+	return c
 }

@@ -77,9 +77,9 @@ func (n *Network) Trained() int {
 	return count
 }
 
-// CheckWeights returns an error that lists every tensor of w that is missing, unexpected or of another shape than the
-// network's parameter of that name; nil when w fits.
-func (n *Network) CheckWeights(w Weights) error {
+// Misfits returns one error for each tensor of w that is missing, unexpected or of another shape than the network's
+// parameter of that name; none when w fits.
+func (n *Network) Misfits(w Weights) []error {
 	var problems []error
 	expected := map[string]bool{}
 	for _, p := range n.Parameters() {
@@ -99,10 +99,16 @@ func (n *Network) CheckWeights(w Weights) error {
 			problems = append(problems, fmt.Errorf("unexpected: %s %v", name, w[name].Shape))
 		}
 	}
+	return problems
+}
+
+// CheckWeights returns an error that lists all Misfits of w; nil when there are none.
+func (n *Network) CheckWeights(w Weights) error {
+	problems := n.Misfits(w)
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the weights do not fit %s (%d of %d tensors):\n%w", n.name, len(problems), len(expected), errors.Join(problems...))
+	return fmt.Errorf("the weights do not fit %s (%d of %d tensors):\n%w", n.name, len(problems), len(n.Parameters()), errors.Join(problems...))
 }
 
 // LoadWeights reads a safetensors file and checks that it holds exactly this network's parameters; the error names the
