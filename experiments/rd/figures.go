@@ -87,8 +87,8 @@ func figuresHelp() string {
 
 // figurePlan are the figures that a command draws.
 type figurePlan struct {
-	first  []figure // before the matrix is computed
-	last   []figure // from its records
+	trains []figure // that train students again
+	drawn  []figure // from its records
 	matrix bool     // whether it is wanted at all
 }
 
@@ -109,9 +109,9 @@ func wantedFigures(named []string, tables []int, plan *experiments.Plan) (figure
 	}
 	for _, f := range chosen {
 		if f.records {
-			p.last, p.matrix = append(p.last, f), true
+			p.drawn, p.matrix = append(p.drawn, f), true
 		} else {
-			p.first = append(p.first, f)
+			p.trains = append(p.trains, f)
 		}
 	}
 	return p, nil

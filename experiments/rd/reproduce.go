@@ -124,10 +124,8 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 			if follow {
 				return run.Run(ctx, s)
 			}
-			// Students whose weights a figure needs come first, so that no cell is trained twice.
-			drawn := drawFigures(ctx, wanted.first, run, s, matrix.out)
-			if !wanted.matrix || rdlib.ExitCode(drawn) == rdlib.ExitInterrupted {
-				return drawn
+			if !wanted.matrix {
+				return drawFigures(ctx, wanted.trains, run, s, matrix.out)
 			}
 			err = run.Run(ctx, s)
 			if waited := others.wait(); err == nil {
@@ -137,10 +135,10 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				err = plan.Render(store, matrix.selection.Tables)
 			}
 			if rdlib.ExitCode(err) != rdlib.ExitInterrupted {
-				drawn = errors.Join(drawn, drawFigures(ctx, wanted.last, run, s, matrix.out))
+				err = errors.Join(err, drawFigures(ctx, wanted.drawn, run, s, matrix.out), drawFigures(ctx, wanted.trains, run, s, matrix.out))
 			}
 			tellTables(matrix.out, matrix.selection.Tables)
-			return errors.Join(err, drawn)
+			return err
 		},
 	}
 	f := cmd.Flags()
