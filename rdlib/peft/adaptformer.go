@@ -18,12 +18,12 @@ var adaptFormerRecipe = recipe{
 	name:   "adaptformer",
 	title:  "AdaptFormer: beside each MLP, x + MLP(LN(x)) + s·up(ReLU(down(x)))",
 	source: "Chen et al. 2022; ShoufaChen/AdaptFormer",
-	begin: func() (*option.Set, func() Method) {
+	begin: func() (*option.Set, func() (Method, error)) {
 		o, set := &AdaptFormerOptions{Bottleneck: 64, Scale: 0.1, Dropout: 0.1}, &option.Set{}
 		set.Integer(&o.Bottleneck, "bottleneck", 1, 8192, "width between down and up", "ShoufaChen/AdaptFormer")
 		set.Number(&o.Scale, "scale", 0, math.Inf(1), "s", "ShoufaChen/AdaptFormer")
 		set.Number(&o.Dropout, "dropout", 0, 0.99, "rate of dropout between down and up", "ShoufaChen/AdaptFormer")
-		return set, func() Method { return adapted{"adaptformer", *o, o.adapt, []string{".adapter."}} }
+		return set, func() (Method, error) { return adapted{"adaptformer", *o, o.adapt, []string{".adapter."}}, nil }
 	},
 }
 

@@ -1,6 +1,7 @@
 package peft
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ var lptRecipe = recipe{
 	name:   "lpt",
 	title:  "long-tailed prompt tuning: prompts that all images share, then a pool of which each image chooses by its own feature",
 	source: "Dong et al. 2023; DongSky/LPT",
-	begin: func() (*option.Set, func() Method) {
+	begin: func() (*option.Set, func() (Method, error)) {
 		o, set := &LPTOptions{Tokens: 10, Groups: 20, Blocks: 6, Top: 2, LPTLoss: defaultLPTLoss(), KeyWeight: 0.5}, &option.Set{}
 		set.Integer(&o.Tokens, "tokens", 1, 1024, "prompts of a block, shared ones and those of a group", "DongSky/LPT")
 		set.Integer(&o.Groups, "groups", 1, 1024, "groups in the pool", "DongSky/LPT")
@@ -32,7 +33,12 @@ var lptRecipe = recipe{
 		set.Integer(&o.Top, "top", 1, 1024, "groups that an image chooses", "DongSky/LPT")
 		o.LPTLoss.declare(set)
 		set.Number(&o.KeyWeight, "key-weight", 0, math.Inf(1), "weight of the similarity to the chosen keys, which is raised", "DongSky/LPT")
-		return set, func() Method { return lpt{*o} }
+		return set, func() (Method, error) {
+			if o.Top > o.Groups {
+				return nil, fmt.Errorf("an image cannot choose top=%d of groups=%d: lower top or raise groups", o.Top, o.Groups)
+			}
+			return lpt{*o}, nil
+		}
 	},
 }
 

@@ -17,11 +17,11 @@ var meloRecipe = recipe{
 	name:   "melo",
 	title:  "MeLo (LoRA): q + ⌊α/r⌋·B_q A_q x and v + ⌊α/r⌋·B_v A_v x in each attention",
 	source: "Zhu et al. 2023; JamesQFreeman/LoRA-ViT",
-	begin: func() (*option.Set, func() Method) {
+	begin: func() (*option.Set, func() (Method, error)) {
 		o, set := &MeLoOptions{Rank: 4, Alpha: 4}, &option.Set{}
 		set.Integer(&o.Rank, "rank", 1, 8192, "r, rank of each change", "JamesQFreeman/LoRA-ViT")
 		set.Number(&o.Alpha, "alpha", 0, math.Inf(1), "α; ⌊α/r⌋ multiplies each change: below r nothing changes", "JamesQFreeman/LoRA-ViT")
-		return set, func() Method { return adapted{"melo", *o, o.adapt, []string{".lora_"}} }
+		return set, func() (Method, error) { return adapted{"melo", *o, o.adapt, []string{".lora_"}}, nil }
 	},
 }
 

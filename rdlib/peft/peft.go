@@ -54,7 +54,8 @@ func (s Stage) Network(c model.Config) (*model.Network, error) {
 // recipe is a method before its options are set.
 type recipe struct {
 	name, title, source string
-	begin               func() (*option.Set, func() Method)
+	// begin returns the options to fill in and what makes the method of them afterwards.
+	begin func() (*option.Set, func() (Method, error))
 }
 
 // recipes lists the methods in the order of the paper's Table 4.
@@ -70,7 +71,7 @@ func Names() []string {
 }
 
 // New returns the named method with the given options; those not given have their defaults. An unknown method or option
-// gives an error that suggests the nearest name.
+// gives an error that suggests the nearest name, and values that do not go together one that says what would.
 func New(name string, options map[string]string) (Method, error) {
 	for _, r := range recipes {
 		if r.name != strings.ToLower(name) {
@@ -80,7 +81,11 @@ func New(name string, options map[string]string) (Method, error) {
 		if err := set.Apply(options); err != nil {
 			return nil, fmt.Errorf("method %s: %w", r.name, err)
 		}
-		return build(), nil
+		method, err := build()
+		if err != nil {
+			return nil, fmt.Errorf("method %s: %w", r.name, err)
+		}
+		return method, nil
 	}
 	return nil, fmt.Errorf("unknown method %q: did you mean %q? (methods: %s)", name, spelling.Nearest(name, Names()), strings.Join(Names(), ", "))
 }

@@ -16,12 +16,12 @@ var vptRecipe = recipe{
 	name:   "vpt",
 	title:  "visual prompt tuning: learned tokens behind the class token",
 	source: "Jia et al. 2022; KMnP/vpt",
-	begin: func() (*option.Set, func() Method) {
+	begin: func() (*option.Set, func() (Method, error)) {
 		o, set := &VPTOptions{Tokens: 5, Depth: "deep", Dropout: 0.1}, &option.Set{}
 		set.Integer(&o.Tokens, "tokens", 1, 1024, "prompts of a block; the method's paper tries 1 to 200", "KMnP/vpt")
 		set.Choice(&o.Depth, "depth", []string{"deep", "shallow"}, "deep: every block has prompts of its own, which take the place of those before; shallow: those before the first block run through all", "KMnP/vpt has both")
 		set.Number(&o.Dropout, "dropout", 0, 0.99, "rate of dropout on the prompts", "KMnP/vpt")
-		return set, func() Method { return adapted{"vpt", *o, o.adapt, []string{".prompts"}} }
+		return set, func() (Method, error) { return adapted{"vpt", *o, o.adapt, []string{".prompts"}}, nil }
 	},
 }
 

@@ -15,11 +15,11 @@ var vqtRecipe = recipe{
 	name:   "vqt",
 	title:  "visual query tuning: learned tokens ask in each block and are not asked; the head reads their answers of all blocks",
 	source: "Tu et al. 2023; andytu28/VQT",
-	begin: func() (*option.Set, func() Method) {
+	begin: func() (*option.Set, func() (Method, error)) {
 		o, set := &VQTOptions{Tokens: 5, Dropout: 0.1}, &option.Set{}
 		set.Integer(&o.Tokens, "tokens", 1, 1024, "queries of a block", "andytu28/VQT, which has 1 too")
 		set.Number(&o.Dropout, "dropout", 0, 0.99, "rate of dropout on the queries", "andytu28/VQT")
-		return set, func() Method { return adapted{"vqt", *o, o.adapt, []string{".queries"}} }
+		return set, func() (Method, error) { return adapted{"vqt", *o, o.adapt, []string{".queries"}}, nil }
 	},
 }
 
