@@ -203,6 +203,26 @@ func TestMeLoCount(t *testing.T) {
 	}
 }
 
+// Of a teacher without a class token the adaptation says that it reads the mean.
+func TestAdaptSaysItPools(t *testing.T) {
+	w := newWorkplace(t)
+	o := tinyPretraining(t, Supervised)
+	o.Network.Transformer.Pool, o.Steps, o.Colour = model.PoolMean, 1, "rgb"
+	w.teacher = filepath.Join(t.TempDir(), "open.onnx")
+	if _, err := pretrainIn(t, t.Context(), o, w.teacher); err != nil {
+		t.Fatal(err)
+	}
+	s, log := w.session(t, SessionOptions{})
+	adaptation := w.adaptation("melo")
+	adaptation.Steps = 1
+	if _, err := s.Adapt(t.Context(), adaptation, filepath.Join(t.TempDir(), "adapted.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log(), "has no class token: melo reads the mean") {
+		t.Errorf("the log says %q", log())
+	}
+}
+
 func TestAdaptRefuses(t *testing.T) {
 	w := openWorkplace(t)
 	s, _ := w.session(t, SessionOptions{})

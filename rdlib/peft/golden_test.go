@@ -366,6 +366,8 @@ func testGoldenLPT(t *testing.T, v *golden.Vector) {
 	for i := range c.Transformer.Depth {
 		own[fmt.Sprintf("query_block%d", i)] = tapped(fmt.Sprintf("query.blocks.%d", i))
 	}
+	v.Outputs[chosenTap] = maskOf(v.Outputs.Get(t, "topk"), v.Outputs.Get(t, "similarity").Shape)
+	own[chosenTap] = tapped(chosenTap)
 	own["reduced_sim"] = func(out model.Outputs, _ *graph.Node) *graph.Node { return keySimilarity(out) }
 	plain := net.Freeze(func(name string) bool { return contains(lptPrompts, lptPool, "head.")(name) })
 	comparison{vector: v, network: plain, layout: lptLayout, outputs: own, all: true}.run(t)
@@ -379,6 +381,15 @@ func testGoldenLPT(t *testing.T, v *golden.Vector) {
 			return graph.Sub(distill.CrossEntropy(labels, out.Logits), graph.MulScalar(keySimilarity(out), 0.5))
 		},
 	}.run(t)
+}
+
+// maskOf marks with 1 the columns that each row of indices names.
+func maskOf(indices golden.Array, shape []int) golden.Array {
+	mask := golden.Array{Shape: shape, Data: make([]float64, shape[0]*shape[1])}
+	for i, column := range indices.Data {
+		mask.Data[i/indices.Shape[1]*shape[1]+int(column)] = 1
+	}
+	return mask
 }
 
 func testGoldenLPTLoss(t *testing.T, v *golden.Vector) {
