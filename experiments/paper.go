@@ -36,7 +36,7 @@ func paperTable(number int) dataframe.DataFrame {
 var paperNames = map[string]string{
 	"resnet18": "ResNet18", "shufflenet": "ShuffleNet", "mobilenet": "MobileNet", "scratch": "student_scratch", "finetuned": "teacher_finetuned",
 	"vid": "VID", "semckd": "SemCKD", "crd": "CRD", "hint": "Hint", "mgd": "MGD", "norm": "NORM", "rd": "RD",
-	"adaptformer": "AdaptFormer", "melo": "MeLo", "vpt": "VPT", "vqt": "VQT", "lpt": "LPT",
+	"lvm_med_vit_b": "LVM-Med", "adaptformer": "AdaptFormer", "melo": "MeLo", "vpt": "VPT", "vqt": "VQT", "lpt": "LPT",
 	"kd": "KD", "at": "AT", "sp": "SP", "rkd": "RKD", "direct": "direct",
 }
 

@@ -67,7 +67,7 @@ func (p *Plan) Render(store *Store, numbers []int) error {
 func CheckTables(numbers []int) error {
 	for _, n := range numbers {
 		if _, known := tables[n]; !known {
-			return &rdlib.UsageError{Err: fmt.Errorf("--table %d: there are %v", n, TableNumbers())}
+			return &rdlib.UsageError{Err: fmt.Errorf("--table %d: there are %v and %d", n, TableNumbers(), Table6)}
 		}
 	}
 	return nil

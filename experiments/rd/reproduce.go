@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ type matrixFlags struct {
 func (m *matrixFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&m.profile, "profile", "quick", strings.Join(profiles.Names(), ", ")+", or a YAML file like theirs")
 	f.StringVar(&m.selection.Root, "data", "", "folder of the real data sets, each in a folder of its own, and of models/; without it: phantoms")
-	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: all)")
+	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: all but 6, which measures this machine)")
 	f.StringVar(&m.selection.Work, "work", "runs", "folder of phantoms, miniature and adapted teachers; teachers that are not below --data are looked for here")
 	f.IntVar(&m.selection.Seeds, "seeds", 0, "seeds 1 … N instead of the profile's")
 	f.StringSliceVar(&m.selection.Datasets, "datasets", nil, "compute these data sets of the profile only")
@@ -73,9 +74,21 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 --figure 1 or 2 alone no other cell is computed.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// Table 6 is no matter of cells.
+			asked := matrix.selection.Tables
+			matrix.selection.Tables = slices.DeleteFunc(slices.Clone(asked), func(n int) bool { return n == experiments.Table6 })
 			plan, err := matrix.plan(cmd.Flags())
 			if err != nil {
 				return err
+			}
+			if len(matrix.selection.Tables) < len(asked) && !follow && !dryRun {
+				if err := reproduceCosts(cmd.Context(), matrix.out); err != nil {
+					return err
+				}
+				if len(matrix.selection.Tables) == 0 && len(figureNames) == 0 {
+					tellTables(matrix.out, asked)
+					return nil
+				}
 			}
 			wanted, err := wantedFigures(figureNames, matrix.selection.Tables, plan)
 			if err != nil {
@@ -137,7 +150,7 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 			if rdlib.ExitCode(err) != rdlib.ExitInterrupted {
 				err = errors.Join(err, drawFigures(ctx, wanted.drawn, run, s, matrix.out), drawFigures(ctx, wanted.trains, run, s, matrix.out))
 			}
-			tellTables(matrix.out, matrix.selection.Tables)
+			tellTables(matrix.out, asked)
 			return err
 		},
 	}

@@ -1,0 +1,115 @@
+package experiments
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"rd/rdlib"
+)
+
+// CostRecord is what `rd cost` counted and measured: a measurement, which another machine makes otherwise.
+type CostRecord struct {
+	Size    int               `json:"size"` // of the images, pixels
+	Classes int               `json:"classes"`
+	Threads int               `json:"threads"` // 0: one per processor
+	Cores   int               `json:"cores"`
+	CPU     string            `json:"cpu"`
+	Runtime string            `json:"runtime"`
+	Command string            `json:"command"`
+	Models  []rdlib.ModelCost `json:"models"`
+}
+
+// costFile is where a folder of results has its record of costs.
+const costFile = "cost.json"
+
+// Table6 is its number in the paper.
+const Table6 = 6
+
+// CostModels are the networks of the paper's Table 6, in its order.
+func CostModels() []string { return []string{rdlib.LVMMed, "resnet18", "shufflenet", "mobilenet"} }
+
+// ReadCost reads the record of a folder; nil where there is none.
+func ReadCost(dir string) (*CostRecord, error) {
+	path := filepath.Join(dir, costFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("costs: %w", err)
+	}
+	c := &CostRecord{}
+	if err := json.Unmarshal(data, c); err != nil {
+		return nil, &rdlib.InputError{Err: fmt.Errorf("costs: %s: %w; remove it to measure again", path, err)}
+	}
+	return c, nil
+}
+
+// Write writes the record and Table 6 into a folder.
+func (c *CostRecord) Write(dir string) error {
+	data, err := json.MarshalIndent(c, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("folder of the costs: %w", err)
+	}
+	path := filepath.Join(dir, costFile)
+	if err := renameio.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return c.Table().Write(dir)
+}
+
+// Table is Table 6: what each network costs at inference. Parameters and operations are counted from the descriptions and
+// compared with the paper's, which they must equal; times depend on the machine.
+func (c *CostRecord) Table() *Table {
+	t := &Table{
+		Number: Table6, Title: fmt.Sprintf("Cost of one image at inference, %d×%d pixels, %d classes", c.Size, c.Size, c.Classes),
+		Labels:  []string{"model"},
+		Columns: []string{"Params(M), the paper's unit", "FLOPs(G), the paper's unit", "parameters", "multiply-accumulates", "ONNX file, bytes", "batch 1, ms", "batch 32, ms"},
+		Notes: []string{
+			"Params(M) is parameters/2²¹ and FLOPs(G) 4·F/2³⁰, with F = multiply-accumulates + 2·batch-normalised + 5·layer-normalised elements + inputs of adaptive pools: the units that explain the paper's eight numbers. φ is gone at inference.",
+			fmt.Sprintf("Times: exported models with random weights in %s on the CPU, %s threads, median (quartiles), on %d cores of %s; the paper's are of its own machine.", c.Runtime, threadsText(c.Threads), c.Cores, c.CPU),
+			"Command: " + c.Command,
+		},
+	}
+	paper := paperTable(6)
+	comparable := c.Size == 224 && c.Classes == 2
+	for _, m := range c.Models {
+		name := paperName(m.Model)
+		number := func(value float64, column string) Value {
+			return Value{Mean: value, SD: math.NaN(), Paper: paperValue(paper, column, map[string]string{"model": name}), SameAs: comparable}
+		}
+		text := func(format string, args ...any) Value {
+			return Value{Text: fmt.Sprintf(format, args...), Mean: math.NaN(), SD: math.NaN(), Paper: math.NaN()}
+		}
+		row := TableRow{Labels: []string{name}, Values: []Value{
+			number(m.PaperParams, "params_m"), number(m.PaperFLOPs, "flops_g"), text("%d", m.Parameters), text("%d", m.MACs), text("%d", m.ONNXBytes),
+		}}
+		for _, batch := range []string{"batch1", "batch32"} {
+			l, measured := m.Latency[batch]
+			if !measured {
+				row.Values = append(row.Values, absent(NotRun, math.NaN()))
+				continue
+			}
+			row.Values = append(row.Values, text("%.2f (%.2f–%.2f)", l.Median, l.Low, l.High))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func threadsText(n int) string {
+	if n == 0 {
+		return "as many as there are cores"
+	}
+	return fmt.Sprint(n)
+}
