@@ -17,7 +17,7 @@ import (
 type Selection struct {
 	Root     string // folder of the real data; "": phantoms
 	Work     string // folder of what is made on the way, where teachers' files are looked for after Root
-	Tables   []int  // those to make; none: all
+	Tables   []int  // those to make; none: all of cells
 	Seeds    int    // instead of the matrix's; 0: as it says
 	Datasets []string
 	Teachers []string
@@ -74,7 +74,7 @@ func (m *Matrix) Plan(s Selection) (*Plan, error) {
 			}
 		}
 	}
-	if len(p.Cells) == 0 {
+	if len(p.Cells) == 0 && !withoutCells(s.Tables) {
 		return nil, &rdlib.UsageError{Err: errors.New(strings.Join(append([]string{"nothing of the matrix is left to compute"}, p.Missing...), "; "))}
 	}
 	return p, nil

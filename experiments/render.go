@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +87,8 @@ func (v *Value) markdown() string {
 }
 
 // csv has for each column of values its mean, and then its standard deviation, number of seeds and of test images, state, the
-// paper's value and the records, in columns of their own.
+// paper's value and the records, in columns of their own. Columns of counts alone have nothing of that but the paper's value and
+// the records, where there are any, so that nobody takes them for accuracies.
 func (t *Table) csv() ([]byte, error) {
 	var columns []series.Series
 	texts := func(name string, of func(TableRow) string) {
@@ -110,10 +112,23 @@ func (t *Table) csv() ([]byte, error) {
 			if v := r.Values[i]; v.Text != "" {
 				return v.Text
 			}
-			return decimal(r.Values[i].Mean, 2)
+			return decimal(r.Values[i].Mean, r.Values[i].digits())
 		})
 	}
 	for i, column := range t.Columns {
+		paper := func(r TableRow) string { return decimal(r.Values[i].Paper, r.Values[i].digits()) }
+		records := func(r TableRow) string {
+			return strings.Join(append(r.Values[i].Records[:len(r.Values[i].Records):len(r.Values[i].Records)], r.Values[i].Failures...), " ")
+		}
+		if t.counts(i) {
+			if slices.ContainsFunc(t.Rows, func(r TableRow) bool { return paper(r) != "" }) {
+				texts("paper: "+column, paper)
+			}
+			if slices.ContainsFunc(t.Rows, func(r TableRow) bool { return records(r) != "" }) {
+				texts("records: "+column, records)
+			}
+			continue
+		}
 		texts(column+" sd", func(r TableRow) string { return decimal(r.Values[i].SD, 2) })
 		texts(column+" n", func(r TableRow) string { return strconv.Itoa(r.Values[i].N) })
 		texts(column+" test images", func(r TableRow) string { return r.Values[i].Images })
@@ -123,10 +138,8 @@ func (t *Table) csv() ([]byte, error) {
 			}
 			return string(r.Values[i].State)
 		})
-		texts(column+" paper", func(r TableRow) string { return decimal(r.Values[i].Paper, 2) })
-		texts(column+" records", func(r TableRow) string {
-			return strings.Join(append(r.Values[i].Records[:len(r.Values[i].Records):len(r.Values[i].Records)], r.Values[i].Failures...), " ")
-		})
+		texts(column+" paper", paper)
+		texts(column+" records", records)
 	}
 	var out bytes.Buffer
 	frame := dataframe.New(columns...)
@@ -135,6 +148,11 @@ func (t *Table) csv() ([]byte, error) {
 	}
 	err := frame.WriteCSV(&out)
 	return out.Bytes(), err
+}
+
+// counts is whether a column holds whole numbers and nothing else.
+func (t *Table) counts(column int) bool {
+	return !slices.ContainsFunc(t.Rows, func(r TableRow) bool { return !r.Values[column].Whole })
 }
 
 // latexText escapes what LaTeX would read as markup.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"rd/rdlib"
@@ -30,7 +29,7 @@ func (p *Plan) OutFolder(results string) string {
 type Reproduction struct {
 	Plan            *Plan
 	Store           *Store
-	Tables          []int         // those to render; none: all
+	Tables          []int         // those to render; none: all of cells
 	Command         string        // noted in the records
 	CheckpointEvery time.Duration // 0 is a minute
 }
@@ -46,16 +45,16 @@ func (r Reproduction) Run(ctx context.Context, session *rdlib.Session) error {
 	return w.Run(ctx, session)
 }
 
-// Render writes the tables of the given numbers, or all, from the records in the store.
+// Render writes the tables of the given numbers, or all of cells, from the records in the store.
 func (p *Plan) Render(store *Store, numbers []int) error {
 	results, err := p.Results(store)
 	if err != nil {
 		return err
 	}
-	for _, n := range TableNumbers() {
-		if len(numbers) > 0 && !slices.Contains(numbers, n) {
-			continue
-		}
+	if len(numbers) == 0 {
+		numbers = CellTables()
+	}
+	for _, n := range numbers {
 		if err := tables[n](results).Write(store.dir); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ type Table struct {
 	Columns []string // headings of the columns of values
 	Rows    []TableRow
 	Notes   []string // below the table, in plain text
+	// Same says what has to be the paper's for a difference to it to be printed; "": data, teacher, size and length of training.
+	Same string
 }
 
 // TableRow is one row: as many labels and values as the table has headings.
@@ -40,6 +43,7 @@ type Value struct {
 	N        int     // seeds
 	Images   string  // test images of each seed, as span writes them; "" where the value is none of one data set
 	Signed   bool    // a difference: it is written with its sign
+	Whole    bool    // a count: it is written without decimals
 	Rank     int     // 1: the best of its row or column, 2: the second, 0: neither
 	Remark   string  // such as "within noise"
 	Paper    float64 // NaN: the paper has none
@@ -89,12 +93,13 @@ const otherTeacher = "†"
 
 // footer is what the marks of a table mean, as far as it has them.
 func (t *Table) footer() []string {
-	var paper, other, same, notRun, failed, ranked bool
+	var paper, other, differs, notRun, failed, ranked bool
+	same := cmp.Or(t.Same, "data, teacher, size and length")
 	for _, row := range t.Rows {
 		for _, v := range row.Values {
 			paper = paper || !math.IsNaN(v.Paper) && v.Text == ""
 			other = other || !math.IsNaN(v.Paper) && !v.SameAs && v.Text == ""
-			same = same || !math.IsNaN(v.Paper) && v.SameAs && v.State == Done
+			differs = differs || !math.IsNaN(v.Paper) && v.SameAs && v.State == Done
 			notRun, failed, ranked = notRun || v.State == NotRun, failed || v.State == Failed, ranked || v.Rank > 0
 		}
 	}
@@ -105,8 +110,9 @@ func (t *Table) footer() []string {
 	}{
 		{ranked, "Bold: the largest, underlined: the second largest; which differences exceed noise is another question."},
 		{paper, "“paper”: the paper's value for the same place of its table."},
-		{other, otherTeacher + " other teacher: the paper's data, teacher, size or length of training are not those used here, so that no difference is printed."},
-		{same, "In brackets behind the paper's value: the difference to it, where data, teacher, size and length are the paper's."},
+		{other && t.Same == "", otherTeacher + " other teacher: the paper's data, teacher, size or length of training are not those used here, so that no difference is printed."},
+		{other && t.Same != "", otherTeacher + " not the paper's " + t.Same + ", so that no difference is printed."},
+		{differs, "In brackets behind the paper's value: the difference to it, where " + same + " are the paper's."},
 		{notRun, "“not run”: not computed, by choice of the profile or because data or teacher are not there."},
 		{failed, "“failed”: the computation ended with an error; `rd status` names it."},
 	} {
@@ -119,9 +125,9 @@ func (t *Table) footer() []string {
 
 // number writes a mean and its standard deviation over seeds, in plain text.
 func (v *Value) number() string {
-	format := "%.2f"
+	format := v.format()
 	if v.Signed {
-		format = "%+.2f"
+		format = "%+" + format[1:]
 	}
 	text := sprintf(format, v.Mean)
 	if !math.IsNaN(v.SD) {
@@ -130,17 +136,32 @@ func (v *Value) number() string {
 	return text
 }
 
+// format is how the value's numbers are written.
+func (v *Value) format() string { return sprintf("%%.%df", v.digits()) }
+
+// digits are their decimals.
+func (v *Value) digits() int {
+	if v.Whole {
+		return 0
+	}
+	return 2
+}
+
 // paper writes the paper's value; "" where it has none.
 func (v *Value) paper() string {
 	switch {
 	case math.IsNaN(v.Paper) || v.Text != "":
 		return ""
 	case !v.SameAs:
-		return sprintf("%.2f", v.Paper) + otherTeacher
+		return sprintf(v.format(), v.Paper) + otherTeacher
 	case v.State == Done:
-		return sprintf("%.2f (%+.2f)", v.Paper, v.Mean-v.Paper)
+		difference := v.Mean - v.Paper
+		if math.Abs(difference) < 0.005 {
+			difference = 0 // not −0.00
+		}
+		return sprintf(v.format()+" (%+"+v.format()[1:]+")", v.Paper, difference)
 	}
-	return sprintf("%.2f", v.Paper)
+	return sprintf(v.format(), v.Paper)
 }
 
 // plain is a value as text without any markup.

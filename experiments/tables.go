@@ -1,16 +1,25 @@
 package experiments
 
 import (
+	"maps"
 	"slices"
 
 	"rd/rdlib"
 )
 
 // tables are those that a matrix can fill.
-var tables = map[int]func(*Results) *Table{3: (*Results).Table3, 4: (*Results).Table4, 5: (*Results).Table5}
+var tables = map[int]func(*Results) *Table{1: (*Results).Table1, 3: (*Results).Table3, 4: (*Results).Table4, 5: (*Results).Table5}
 
 // TableNumbers lists the tables that can be made.
-func TableNumbers() []int { return []int{3, 4, 5} }
+func TableNumbers() []int { return slices.Sorted(maps.Keys(tables)) }
+
+// CellTables lists those that are computed from cells; the others are made when they are asked for only.
+func CellTables() []int { return []int{3, 4, 5} }
+
+// withoutCells is whether tables are asked for, and none of them needs a cell.
+func withoutCells(numbers []int) bool {
+	return len(numbers) > 0 && !slices.ContainsFunc(numbers, func(n int) bool { return slices.Contains(CellTables(), n) })
+}
 
 // wanted is whether a cell is part of one of the tables asked for; none: of any.
 func (p *Plan) wanted(numbers []int) func(Cell) bool {

@@ -147,3 +147,26 @@ func cost(t *testing.T, net *Network, sample ...int) Cost {
 	}
 	return c
 }
+
+// TestCostOfMutants: half the width, or one block more, costs what it adds.
+func TestCostOfMutants(t *testing.T) {
+	for _, student := range Students() {
+		whole, half := cost(t, build(t, student, Config{Classes: 2}), 3, 224, 224), cost(t, build(t, student, Config{Classes: 2, Width: 0.5}), 3, 224, 224)
+		if !(half.Parameters < whole.Parameters && half.MACs < whole.MACs && half.F() < whole.F()) || fmt.Sprintf("%.2f", half.PaperParams()) == fmt.Sprintf("%.2f", whole.PaperParams()) {
+			t.Errorf("%s costs %+v, of half the width %+v", student, whole, half)
+		}
+	}
+	plain := cost(t, build(t, "resnet18", Config{Classes: 2}), 3, 224, 224)
+	longer := cost(t, build(t, "resnet18", Config{Classes: 2, Blocks: []int{2, 3, 2, 2}}), 3, 224, 224)
+	const side, width = 28, 128
+	if params, macs := longer.Parameters-plain.Parameters, longer.MACs-plain.MACs; params != 2*(width*width*9+2*width) || macs != 2*side*side*width*width*9 || longer.BNElements-plain.BNElements != 2*side*side*width {
+		t.Errorf("a block more adds %d parameters and %d multiply-accumulates", params, macs)
+	}
+	encoder := func(depth int) Cost {
+		return cost(t, build(t, "vit_sam", Config{Transformer: Transformer{Depth: depth}, Windows: Windows{Neck: true, Global: []int{2, 5, 8, 11}}}), 3, 224, 224)
+	}
+	const dim, hidden, head, entries = 768, 3072, 64, 27
+	if got, want := encoder(13).Parameters-encoder(12).Parameters, int64(4*dim*dim+4*dim+2*dim*hidden+hidden+dim+4*dim+2*entries*head); got != want {
+		t.Errorf("a block more of LVM-Med's encoder has %d parameters, want %d", got, want)
+	}
+}
