@@ -13,6 +13,8 @@ import (
 	"github.com/go-gota/gota/dataframe"
 	"github.com/go-gota/gota/series"
 	"github.com/google/renameio/v2"
+
+	md "rd/rdlib/markdown"
 )
 
 func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
@@ -39,23 +41,20 @@ func (t *Table) Write(dir string) error {
 	return nil
 }
 
-// markdownText escapes what Markdown would read as markup within a table.
-var markdownText = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "\n", " ", "\r", " ")
-
 func (t *Table) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Table %d. %s\n\n", t.Number, markdownText.Replace(t.Title))
+	fmt.Fprintf(&b, "# Table %d. %s\n\n", t.Number, md.Escape(t.Title))
 	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	var heads, rule []string
 	for _, h := range append(t.Labels[:len(t.Labels):len(t.Labels)], t.Columns...) {
-		heads, rule = append(heads, markdownText.Replace(h)), append(rule, "---")
+		heads, rule = append(heads, md.Escape(h)), append(rule, "---")
 	}
 	line(heads)
 	line(rule)
 	for _, row := range t.Rows {
 		var cells []string
 		for _, l := range row.Labels {
-			cells = append(cells, markdownText.Replace(l))
+			cells = append(cells, md.Escape(l))
 		}
 		for _, v := range row.Values {
 			cells = append(cells, v.markdown())
@@ -64,13 +63,13 @@ func (t *Table) markdown() string {
 	}
 	b.WriteByte('\n')
 	for _, note := range t.footer() {
-		fmt.Fprintf(&b, "- %s\n", strings.ReplaceAll(note, "\n", " "))
+		fmt.Fprintf(&b, "- %s\n", md.Escape(note))
 	}
 	return b.String()
 }
 
 func (v *Value) markdown() string {
-	text := markdownText.Replace(v.plain())
+	text := md.Escape(v.plain())
 	switch v.Rank {
 	case 1:
 		text = "**" + text + "**"

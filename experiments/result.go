@@ -114,7 +114,7 @@ func (t *Table) footer() []string {
 		{other && t.Same != "", otherTeacher + " not the paper's " + t.Same + ", so that no difference is printed."},
 		{differs, "In brackets behind the paper's value: the difference to it, where " + same + " are the paper's."},
 		{notRun, "“not run”: not computed, by choice of the profile or because data or teacher are not there."},
-		{failed, "“failed”: the computation ended with an error; `rd status` names it."},
+		{failed, "“failed”: the computation ended with an error; rd status names it."},
 	} {
 		if line.has {
 			lines = append(lines, line.text)

@@ -261,7 +261,7 @@ func TestNamesAreEscaped(t *testing.T) {
 	if text := table.latex(); !strings.Contains(text, `a\_b \& <i>`) || !strings.Contains(text, `\$\textbackslash{}x|*<script>`) || !strings.Contains(text, `50 \%`) {
 		t.Error(text)
 	}
-	if text := table.markdown(); !strings.Contains(text, `$\x\|\*&lt;script&gt;`) {
+	if text := table.markdown(); !strings.Contains(text, `$\\x\|\*&lt;script&gt;`) {
 		t.Error(text)
 	}
 }

@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/renameio/v2"
+
 	"rd/rdlib/dataset"
 	"rd/rdlib/deploy"
+	"rd/rdlib/foundation"
 	"rd/rdlib/lockfile"
 	"rd/rdlib/model"
 	"rd/rdlib/record"
@@ -22,11 +25,12 @@ const (
 	WeightsFile    = "student.safetensors"
 	RecordFile     = "record.json"
 	ManifestFile   = "manifest.json"
+	CardFile       = "model-card.md"
 	checkpointFile = "checkpoint.safetensors"
 	lockFile       = ".lock"
 )
 
-// Distill trains a cell and writes the student as ONNX and safetensors, the split's manifest and the record to the folder
+// Distill trains a cell and writes the student as ONNX and safetensors, the split's manifest, a model card and the record to the folder
 // out, then runs the ONNX file over the test images: it must answer as training did, or the error says where not. A cell
 // that was stopped continues from its checkpoint; one that is done is not computed again. Another process at work in
 // the folder, and a folder that holds another cell, are errors.
@@ -56,7 +60,7 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 	switch done, err := record.Read(path); {
 	case err == nil && done.Result.Key == job.Key && exists(filepath.Join(out, StudentFile)):
 		fmt.Fprintf(s.Log, "%s is done already\n", path)
-		return done, nil
+		return done, job.writeCard(done, out)
 	case err == nil && done.Result.Key != job.Key:
 		return nil, usagef("%s holds the record of another configuration: choose another --out", out)
 	case err == nil, errors.Is(err, fs.ErrNotExist):
@@ -88,6 +92,9 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 	if err := r.Write(path); err != nil {
 		return nil, err
 	}
+	if err := job.writeCard(r, out); err != nil {
+		return nil, err
+	}
 	if err := os.Remove(o.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("remove checkpoint: %w", err)
 	}
@@ -95,6 +102,23 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 		fmt.Fprintf(s.Log, "warning: the student calls every test image %q; it has hardly learnt: train longer\n", r.Result.Classes[class])
 	}
 	return r, nil
+}
+
+// writeCard writes the model card into a folder.
+func (j *Job) writeCard(r *record.Record, out string) error {
+	var side *foundation.SideCar
+	if j.teacher != nil {
+		side = j.teacher.SideCar
+	}
+	text, err := ModelCard(r, side)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(out, CardFile)
+	if err := renameio.WriteFile(path, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
 }
 
 // onlyClass tells whether every image was given the same class.

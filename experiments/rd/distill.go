@@ -116,7 +116,7 @@ func distillCommand() *cobra.Command {
 		Use:   "distill --data DIR --teacher FILE.onnx --out DIR",
 		Short: "Train a small student from a frozen teacher on your images and write it as verified ONNX",
 		Long: `distill trains a student on a folder of images and writes to --out: student.onnx (preprocessing and class names in its
-metadata), student.safetensors, record.json, manifest.json and confusion.{pdf,svg,png}. The exported student is run again over
+metadata), student.safetensors, record.json, manifest.json, model-card.md and confusion.{pdf,svg,png}. The exported student is run again over
 the test images and must agree with training. Run the same command again to continue one that was stopped.`,
 		Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {

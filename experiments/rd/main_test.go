@@ -128,6 +128,9 @@ func TestContract(t *testing.T) {
 		if got, want := lines[len(lines)-1], filepath.Join(w.dir, method, rdlib.RecordFile); got != want {
 			t.Errorf("the last line is %s, want %s", got, want)
 		}
+		if card, err := os.ReadFile(filepath.Join(w.dir, method, rdlib.CardFile)); err != nil || !strings.Contains(string(card), "phantoms") || (strings.Contains(string(card), "Licence: ")) != (method != "scratch") {
+			t.Errorf("%s: %v\n%s", method, err, card)
+		}
 		r := w.record(t, method)
 		if !r.Result.Config.Dataset.Phantom {
 			t.Errorf("%s: the record does not say that the images are phantoms", method)
