@@ -31,7 +31,7 @@ func Adaptations() []string { return append([]string{FineTune}, peft.Names()...)
 
 // Adapt adapts a teacher to a data set by one of Adaptations and writes it to path: an ONNX file with the outputs of a
 // foundation model and, beside them, logits of the data set's classes; its side-car, its weights and its record. Of the options,
-// Teacher is the ONNX file of a teacher whose record and weights lie beside it (see PretrainRecord and WhiteBox), Method and
+// Teacher is the ONNX file of a teacher whose weights lie beside it (see WhiteBox), and a record or side-car that tells its network; Method and
 // MethodOptions the adaptation; Student, Width, Size and InputOf do not count: the images are cut and scaled as the teacher's. A
 // run that was stopped continues from its checkpoint; one that is done is not computed again.
 func (s *Session) Adapt(ctx context.Context, o Options, path string) (*record.Record, error) {
@@ -155,7 +155,7 @@ func (a *adaptation) prepare(ctx context.Context) error {
 func (s *Session) whiteBox(teacher string, a *adaptation) (string, model.Config, error) {
 	architecture, c, err := recordedNetwork(teacher)
 	if err == nil && (architecture == "" || !exists(WhiteBox(teacher))) {
-		err = usagef("%s can be run but not opened: its record %s and its weights %s are needed beside it, as 'rd pretrain' writes them", teacher, filepath.Base(PretrainRecord(teacher)), filepath.Base(WhiteBox(teacher)))
+		err = usagef("%s can be run but not opened: what it is and its weights, %s, are needed beside it, as 'rd pretrain' and 'rd teacher export' write them", teacher, filepath.Base(WhiteBox(teacher)))
 	}
 	if err != nil {
 		return "", c, err

@@ -341,3 +341,22 @@ func runOne(t *testing.T, s *Session, n *model.Network, w model.Weights, image [
 	}
 	return out
 }
+
+// A teacher that was exported from a file of weights can be adapted, too.
+func TestAdaptPublishedWeights(t *testing.T) {
+	w := newWorkplace(t)
+	c := model.Config{Classes: 5, Transformer: model.Transformer{Height: 16, Width: 16, Patch: 8, Dim: 128, Depth: 1, Heads: 2}}
+	weights, _, _ := publishedWeights(t, "vit", c, func(name string) string { return name })
+	s, _ := w.session(t, SessionOptions{})
+	w.teacher = filepath.Join(t.TempDir(), "published.onnx")
+	if _, err := s.ExportPublished(PublishedOptions{Weights: weights}, w.teacher); err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range []string{"melo", FineTune} {
+		o := w.adaptation(method)
+		o.Steps = 2
+		if r, err := s.Adapt(t.Context(), o, filepath.Join(t.TempDir(), "adapted.onnx")); err != nil || len(r.Result.Classes) != 3 {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}

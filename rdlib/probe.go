@@ -112,12 +112,24 @@ func (s *Session) Probe(ctx context.Context, o ProbeOptions) (*record.Probe, err
 	return p, nil
 }
 
-// recordedNetwork reads the architecture off a teacher's record; "" where there is none.
+// recordedNetwork reads the architecture off a teacher's record, or off its side-car where that tells it, as of published
+// weights; "" where neither does.
 func recordedNetwork(teacher string) (string, model.Config, error) {
 	var c model.Config
 	path := PretrainRecord(teacher)
 	if !exists(path) {
-		return "", c, nil
+		car, err := foundation.ReadSideCar(teacher)
+		if err != nil || car == nil || car.Pretraining == nil {
+			return "", c, err
+		}
+		var published struct {
+			Architecture string       `json:"architecture"`
+			Network      model.Config `json:"network"`
+		}
+		if json.Unmarshal(car.Pretraining.Record, &published) != nil {
+			return "", c, nil // notes of another program
+		}
+		return published.Architecture, published.Network, nil
 	}
 	r, err := record.Read(path)
 	if err != nil {

@@ -158,6 +158,9 @@ func (s *Session) exportPublished(o PublishedOptions, match *checkpoint.Match, p
 	if _, err := teacher.Check(); err != nil {
 		return nil, err
 	}
+	if err := model.SaveSafetensors(WhiteBox(out), match.Weights, map[string]string{"format": "pt", "architecture": match.Network.Name()}); err != nil {
+		return nil, err
+	}
 	if err := os.Rename(making, out); err != nil {
 		return nil, fmt.Errorf("write teacher: %w", err)
 	}
