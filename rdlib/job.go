@@ -51,10 +51,11 @@ type Options struct {
 	Seeds     record.Seeds
 	Optimizer record.Optimizer // the zero value is train.DefaultOptimizer
 
-	Checkpoint      string        // file; "" keeps none
-	CheckpointEvery time.Duration // 0 is a minute
-	Name            string        // in progress lines; "" makes one
-	Command         string        // noted in the record
+	Checkpoint      string             // file; "" keeps none
+	CheckpointEvery time.Duration      // 0 is a minute
+	Name            string             // in progress lines; "" makes one
+	Command         string             // noted in the record
+	Epoch           func(record.Epoch) // told of every epoch that ends; may be nil
 }
 
 func (o Options) resolve() (Options, error) {
@@ -327,7 +328,7 @@ func (j *Job) Train(ctx context.Context) (*record.Record, *train.Trained, error)
 		Height: j.input.Height, Width: j.input.Width, Channels: 3, Classes: len(j.Dataset.Classes), Views: j.options.Views, Augment: j.options.Augment,
 		Train: store.Part(dataset.Train), Validation: store.Part(dataset.Val), Test: store.Part(dataset.Test),
 		Outputs:    train.TeacherOutputs{Maps: names.maps, Pooled: names.pooled, Logits: names.logits},
-		Checkpoint: j.options.Checkpoint, CheckpointEvery: j.options.CheckpointEvery, Progress: j.session.Log, Name: j.options.Name,
+		Checkpoint: j.options.Checkpoint, CheckpointEvery: j.options.CheckpointEvery, Progress: j.session.Log, Name: j.options.Name, Epoch: j.options.Epoch,
 	}
 	if j.teacher != nil {
 		if cell.Features, err = j.features(ctx); err != nil {

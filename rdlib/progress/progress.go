@@ -14,6 +14,19 @@ import (
 // Interval is the least time between two plain lines.
 const Interval = 15 * time.Second
 
+// State is what a bar shows.
+type State struct {
+	What, Note  string
+	Done, Total int
+	Rate        string        // "210 images/s"
+	Left        time.Duration // until the end at this rate; negative where it is not known
+	Ended       bool
+}
+
+// Watch, where it is set, is told what bars would show, and nothing is written: a notebook shows it in its own way. It is to
+// be set before the first bar.
+var Watch func(State)
+
 // Bar counts steps towards a total. It is not safe for concurrent use. A nil *Bar shows nothing.
 type Bar struct {
 	what     string
@@ -32,7 +45,7 @@ type Bar struct {
 // is perStep units (images, say); unit names them in the rate.
 func New(out *os.File, what string, total, done, perStep int, unit string) *Bar {
 	b := &Bar{what: what, unit: unit, total: total, done: done, first: done, started: time.Now(), lastLine: time.Now(), out: out, perStep: perStep}
-	if term.IsTerminal(int(out.Fd())) {
+	if Watch == nil && term.IsTerminal(int(out.Fd())) {
 		b.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetDescription(what),
@@ -72,6 +85,10 @@ func (b *Bar) Set(done int, note string) {
 		return
 	}
 	b.done = done
+	if Watch != nil {
+		Watch(b.state(note))
+		return
+	}
 	if b.bar != nil {
 		b.bar.Describe(fmt.Sprintf("%s  %s  %s", b.what, b.rate(), note))
 		_ = b.bar.Set(done)
@@ -88,6 +105,12 @@ func (b *Bar) Finish(note string) {
 	if b == nil {
 		return
 	}
+	if Watch != nil {
+		s := b.state(note)
+		s.Ended = true
+		Watch(s)
+		return
+	}
 	if b.bar != nil {
 		_ = b.bar.Clear()
 	}
@@ -96,11 +119,23 @@ func (b *Bar) Finish(note string) {
 
 func (b *Bar) line(note string) {
 	eta := "?"
-	if n := b.done - b.first; n > 0 {
-		left := time.Since(b.started) / time.Duration(n) * time.Duration(b.total-b.done)
+	if left := b.left(); left >= 0 {
 		eta = left.Round(time.Second).String()
 	}
 	fmt.Fprintf(b.out, "%s: %d/%d, %s, %s left %s\n", b.what, b.done, b.total, b.rate(), eta, note)
+}
+
+// left is the time until the end at the rate so far; negative before the first step.
+func (b *Bar) left() time.Duration {
+	n := b.done - b.first
+	if n <= 0 {
+		return -1
+	}
+	return time.Since(b.started) / time.Duration(n) * time.Duration(b.total-b.done)
+}
+
+func (b *Bar) state(note string) State {
+	return State{What: b.what, Note: note, Done: b.done, Total: b.total, Rate: b.rate(), Left: b.left()}
 }
 
 func (b *Bar) rate() string {

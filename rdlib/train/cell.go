@@ -51,10 +51,11 @@ type Cell struct {
 	Features                Features       // nil when the method needs none
 	Outputs                 TeacherOutputs
 
-	Checkpoint      string        // file; "" keeps none
-	CheckpointEvery time.Duration // 0: every minute
-	Progress        *os.File      // nil shows nothing
-	Name            string        // in front of progress lines
+	Checkpoint      string             // file; "" keeps none
+	CheckpointEvery time.Duration      // 0: every minute
+	Progress        *os.File           // nil shows nothing
+	Name            string             // in front of progress lines
+	Epoch           func(record.Epoch) // told of every epoch that ends; may be nil
 }
 
 // Trained is what a run gives.

@@ -361,6 +361,9 @@ func (l *loop) endEpoch(phase distill.Phase, epoch int) error {
 		}
 	}
 	l.state.Curves = append(l.state.Curves, e)
+	if l.cell.Epoch != nil {
+		l.cell.Epoch(e)
+	}
 	l.state.Sums = nil
 	return nil
 }
