@@ -101,7 +101,7 @@ func (c *checker) once(names []string, path ...any) {
 
 // training checks what all cells share, by way of a cell without teacher.
 func (c *checker) training() {
-	o := c.options()
+	o := c.Options()
 	o.Student, o.Method = model.Students()[0], "scratch"
 	if o.Epochs == 0 && o.Steps == 0 {
 		c.say(c.source.at("training"), "how long is it to train? Give epochs or steps")
@@ -222,7 +222,7 @@ func (c *checker) tryMethod(method MatrixMethod) (err error) {
 // adaptation checks how teachers are adapted, by way of a cell.
 func (c *checker) adaptation() {
 	a := c.Adaptation
-	o := c.options()
+	o := c.Options()
 	o.Student, o.Method, o.Steps, o.Epochs = model.Students()[0], "scratch", a.Steps, a.Epochs
 	o.Optimizer.LearningRate, o.Optimizer.WeightDecay, o.Optimizer.Schedule = a.LearningRate, a.WeightDecay, a.Schedule
 	if a.Epochs == 0 && a.Steps == 0 {

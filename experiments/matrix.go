@@ -142,8 +142,8 @@ func parseMatrix(path string, text []byte) (*Matrix, error) {
 	return m, nil
 }
 
-// options are what all cells share.
-func (m *Matrix) options() rdlib.Options {
+// Options are what all cells share.
+func (m *Matrix) Options() rdlib.Options {
 	t := m.Training
 	o := train.DefaultOptimizer()
 	o.LearningRate, o.WeightDecay, o.Schedule = t.LearningRate, t.WeightDecay, t.Schedule

@@ -34,7 +34,7 @@ func newPreparation(p *Plan, store *Store) *preparation {
 func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cell) (rdlib.Options, error) {
 	m := p.plan.Matrix
 	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
-	o := m.options()
+	o := m.Options()
 	o.Student, o.Method, o.MethodOptions, o.Seeds = c.Student, c.Method, m.methodOptions(method), seeds(c.Seed)
 	var err error
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
@@ -96,7 +96,7 @@ func (p *preparation) adaptation(c Cell, o rdlib.Options) rdlib.Options {
 // own computes the cells of a teacher itself: the whole of it fine-tuned.
 func (p *preparation) own(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error) {
 	m := p.plan.Matrix
-	o := m.options()
+	o := m.Options()
 	o.Seeds = seeds(c.Seed)
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
 		return nil, false, err

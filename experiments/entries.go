@@ -1,0 +1,166 @@
+package experiments
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"rd/rdlib/record"
+	"rd/rdlib/stat"
+)
+
+// Entry is a record as a row of a data frame. Accuracies are of the last epoch, in per cent.
+type Entry struct {
+	Dataset  string
+	Student  string
+	Teacher  string // "" where the method needs none
+	Method   string
+	Seed     int
+	Right    int
+	Images   int // of the test part
+	Accuracy float64
+	Record   *record.Record `dataframe:"-"`
+}
+
+// ReadEntries reads all records in a folder of results and below it, in the order of their paths. A folder without records is an
+// error, and so is a damaged record.
+func ReadEntries(dir string) ([]Entry, error) {
+	var entries []Entry
+	err := filepath.WalkDir(filepath.Join(dir, "records"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".json" || strings.HasSuffix(path, ".failed.json") {
+			return err
+		}
+		r, err := record.Read(path)
+		if err != nil {
+			return err
+		}
+		c, last := r.Result.Config, r.Result.Last
+		entry := Entry{
+			Dataset: c.Dataset.Name, Student: c.Student, Method: c.Method, Seed: int(c.Seeds.Init),
+			Right: last.TestCorrect, Images: last.TestTotal, Accuracy: 100 * last.TestAccuracy, Record: r,
+		}
+		if r.Result.Teacher != nil {
+			entry.Teacher = r.Result.Teacher.Name
+		}
+		entries = append(entries, entry)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("records of %s: %w", dir, err)
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("records of %s: there are none yet", dir)
+	}
+	return entries, nil
+}
+
+// Pair are two methods' entries of one student, data set and seed.
+type Pair struct{ First, Second Entry }
+
+// Pairs are those of two methods, in the order of the first's entries. An entry with a teacher is paired with one of the same teacher
+// or of none.
+func Pairs(entries []Entry, first, second string) []Pair {
+	var pairs []Pair
+	for _, a := range entries {
+		for _, b := range entries {
+			if a.Method == first && b.Method == second && a.Dataset == b.Dataset && a.Student == b.Student && a.Seed == b.Seed &&
+				(b.Teacher == "" || a.Teacher == b.Teacher) {
+				pairs = append(pairs, Pair{a, b})
+			}
+		}
+	}
+	return pairs
+}
+
+// PairTest is McNemar's test of a pair: the test images that only one of the two names right.
+type PairTest struct {
+	Student     string  `dataframe:"student"`
+	Seed        int     `dataframe:"seed"`
+	OnlyFirst   int     `dataframe:"only the first right"`
+	OnlySecond  int     `dataframe:"only the second right"`
+	P           float64 `dataframe:"McNemar p"`
+	Holm        float64 `dataframe:"p after Holm"` // corrected for the number of tests
+	Low, High   float64 // of the first's accuracy in per cent, Wilson's 95 % interval
+	FirstMethod string  `dataframe:"first"`
+}
+
+// TestPairs tests each pair, on the images of its test part.
+func TestPairs(pairs []Pair) ([]PairTest, error) {
+	tests := make([]PairTest, len(pairs))
+	ps := make([]float64, len(pairs))
+	for i, pair := range pairs {
+		a, b := pair.First.Record.Result.Predictions, pair.Second.Record.Result.Predictions
+		if len(a) != len(b) {
+			return nil, fmt.Errorf("%s, seed %d: %d and %d test images cannot be paired", pair.First.Student, pair.First.Seed, len(a), len(b))
+		}
+		var labels, first, second []int
+		for k := range a {
+			if a[k].Path != b[k].Path {
+				return nil, fmt.Errorf("%s, seed %d: the two methods were tested on different images (%s, %s)", pair.First.Student, pair.First.Seed, a[k].Path, b[k].Path)
+			}
+			labels, first, second = append(labels, a[k].Label), append(first, a[k].Class), append(second, b[k].Class)
+		}
+		t := PairTest{Student: pair.First.Student, Seed: pair.First.Seed, FirstMethod: pair.First.Method}
+		var err error
+		if t.OnlyFirst, t.OnlySecond, err = stat.Discordant(labels, first, second); err != nil {
+			return nil, err
+		}
+		if t.P, err = stat.McNemar(t.OnlyFirst, t.OnlySecond); err != nil {
+			return nil, err
+		}
+		if t.Low, t.High, err = stat.Wilson(pair.First.Right, pair.First.Images); err != nil {
+			return nil, err
+		}
+		t.Low, t.High = 100*t.Low, 100*t.High
+		tests[i], ps[i] = t, t.P
+	}
+	holm, err := stat.Holm(ps)
+	if err != nil {
+		return nil, err
+	}
+	for i := range tests {
+		tests[i].Holm = holm[i]
+	}
+	return tests, nil
+}
+
+// Gain is what the first method of pairs gains over the second, over the seeds of one student, in points.
+type Gain struct {
+	Dataset string  `dataframe:"data"`
+	Student string  `dataframe:"student"`
+	Teacher string  `dataframe:"teacher"`
+	Seeds   int     `dataframe:"seeds"`
+	Mean    float64 `dataframe:"gain"`
+	Half    float64 `dataframe:"±"` // half width of the 95 % t-interval; NaN of one seed
+	Verdict string  `dataframe:"verdict"`
+}
+
+// Gains are those of pairs, a row for each data set, student and teacher in the order in which they first stand there.
+func Gains(pairs []Pair) []Gain {
+	var gains []Gain
+	differences := map[[3]string][]float64{}
+	for _, p := range pairs {
+		key := [3]string{p.First.Dataset, p.First.Student, p.First.Teacher}
+		if differences[key] == nil {
+			gains = append(gains, Gain{Dataset: key[0], Student: key[1], Teacher: key[2]})
+		}
+		differences[key] = append(differences[key], p.First.Accuracy-p.Second.Accuracy)
+	}
+	for i := range gains {
+		g := &gains[i]
+		d := differences[[3]string{g.Dataset, g.Student, g.Teacher}]
+		g.Seeds = len(d)
+		g.Mean, g.Half = stat.MeanInterval(d)
+		switch {
+		case math.IsNaN(g.Half):
+			g.Verdict = "one seed tells nothing"
+		case math.Abs(g.Mean) > g.Half:
+			g.Verdict = "a difference"
+		default:
+			g.Verdict = "within noise"
+		}
+	}
+	return gains
+}
