@@ -37,6 +37,22 @@ reproduce: setup ## the main job: compute and render the tables (PROFILE=quick, 
 test: setup ## all tests
 	go test -timeout 30m -json ./... | go run ./tools/testsummary
 
+# NOTEBOOKS="01_quickstart.ipynb -p seed 2" executes one, with another parameter; UPDATE=--update rewrites their outputs.
+.PHONY: notebooks
+notebooks: setup kernel ## execute all notebooks without a reader, with HTML, to runs/notebooks/
+	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
+	. tools/notebook_env.sh; .venv/bin/python tools/notebooks.py $(UPDATE) $(NOTEBOOKS)
+
+.PHONY: lab
+lab: setup kernel ## JupyterLab with the notebooks' kernel
+	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
+	. tools/notebook_env.sh; .venv/bin/jupyter lab --notebook-dir notebooks $(LAB)
+
+# GoNB and what it needs beside it, of the versions in go.mod.
+.PHONY: kernel
+kernel: toolchain
+	go build -o bin/ tool
+
 .PHONY: kill-campaign
 kill-campaign: setup ## kill two workers 30 times at random moments; their tables must be those of an undisturbed run
 	RD_KILLS=30 go test ./experiments/rd -count 1 -run KillCampaign -v
@@ -70,5 +86,5 @@ gpu-check: ## on a machine with a GPU: XLA CUDA found, step times at 224 pixels,
 	tools/gpu_check.sh
 
 .PHONY: clean
-clean: ## remove what set-up made: bin, .venv, node_modules
-	rm -rf bin .venv .setup.lock node_modules
+clean: ## remove what set-up made: bin, .venv, .jupyter, node_modules
+	rm -rf bin .venv .setup.lock node_modules .jupyter

@@ -119,7 +119,7 @@ func TestEmptyMachineIsReportedWithRemedies(t *testing.T) {
 	if err := report.Write(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"no toolchain on PATH", "nvidia-smi is not installed", "gonb: go install", "rd phantom"} {
+	for _, want := range []string{"no toolchain on PATH", "nvidia-smi is not installed", "gonb: make kernel", "rd phantom"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}

@@ -22,7 +22,7 @@ func tools(ctx context.Context, root string) []Tool {
 	if gonb.Available = gonb.Path != ""; gonb.Available {
 		gonb.Version = moduleVersion(ctx, gonb.Path)
 	} else {
-		gonb.Remedy = "go install github.com/janpfeifer/gonb@v0.11.4 (only for notebooks)"
+		gonb.Remedy = "make kernel, in the clone (only for notebooks; make lab does it)"
 	}
 	return append(found, gonb)
 }
