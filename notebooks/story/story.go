@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"rd/experiments"
 	"rd/rdlib"
@@ -83,8 +84,11 @@ func (s *Study) log() *os.File {
 // Folder is a folder of the study, of its own for each size and length of training, data, teacher and seed.
 func (s *Study) Folder(name string) string {
 	o := s.Options
-	return filepath.Join(s.work, fmt.Sprintf("%s-%s-%d-%d-%d", filepath.Base(o.Data), filepath.Base(o.Teacher), o.Size, max(o.Epochs, o.Steps), o.Seeds.Init), name)
+	return filepath.Join(s.work, fmt.Sprintf("%s-%s-%d-%d-%d", stem(o.Data), stem(o.Teacher), o.Size, max(o.Epochs, o.Steps), o.Seeds.Init), name)
 }
+
+// stem is a file's or folder's name without what follows its last point.
+func stem(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
 
 // Train trains one student by one method and returns its record; set holds options of the method. The curve, which may be
 // nil, grows meanwhile. The student lies in Folder(name) afterwards.

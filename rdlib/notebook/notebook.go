@@ -65,16 +65,20 @@ func Must[T any](value T, err error) T {
 // Say shows a line of text, which may hold Markdown. Unlike what is printed it keeps its place among tables and plots.
 func Say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	show(map[protocol.MIMEType]any{protocol.MIMETextMarkdown: text, protocol.MIMETextPlain: text}, nil)
+	show(map[protocol.MIMEType]any{protocol.MIMETextMarkdown: text, protocol.MIMETextPlain: text})
 }
 
 // show sends an output in several forms, one of them text/plain, and waits until it is there. Outside a notebook the plain
 // text is written.
-func show(forms map[protocol.MIMEType]any, metadata map[string]any) {
+func show(forms map[protocol.MIMEType]any) {
 	if !gonbui.IsNotebook {
 		fmt.Fprintln(out, forms[protocol.MIMETextPlain])
 		return
 	}
-	gonbui.SendData(&protocol.DisplayData{Data: forms, Metadata: metadata})
+	gonbui.SendData(&protocol.DisplayData{Data: forms})
 	gonbui.Sync()
+	if err := gonbui.Error(); err != nil {
+		fmt.Fprintln(os.Stderr, "error: the notebook does not answer:", err)
+		os.Exit(1)
+	}
 }

@@ -61,7 +61,7 @@ func TestTableEscapes(t *testing.T) {
 }
 
 func TestFrameSaysWhatItCannotShow(t *testing.T) {
-	for _, bad := range []any{nil, 3, []int{1}, []row{}} {
+	for _, bad := range []any{nil, 3, []int{1}, []row{}, []struct{ A []int }{{}}} {
 		if _, err := Frame(bad); err == nil {
 			t.Errorf("%T %v: no error", bad, bad)
 		}
@@ -157,5 +157,23 @@ func TestNumbersOfAColumn(t *testing.T) {
 		if got := number(c.value, decimals(c.column)); got != c.want {
 			t.Errorf("%v in %v: got %s, want %s", c.value, c.column, got, c.want)
 		}
+	}
+}
+
+func TestFrameOfAllKinds(t *testing.T) {
+	rows := []struct {
+		Seed   uint64
+		Size   int8 `dataframe:"size, pixels"`
+		Share  float32
+		Done   bool
+		Hidden []int `dataframe:"-"`
+		inner  int
+	}{{Seed: 7, Size: -2, Share: 0.25, Done: true}}
+	df, err := Frame(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tableText(df), "Seed  size, pixels  Share  Done\n7     -2            0.250  true"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

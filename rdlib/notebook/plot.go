@@ -8,8 +8,10 @@ import (
 	"image/png"
 	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
+	xdraw "golang.org/x/image/draw"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
@@ -18,11 +20,13 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Size of a plot, and how many pixels an inch of it has.
+// Sizes of a plot and of a picture; a plot has plotDPI pixels an inch.
 const (
 	plotWidth  = 6 * vg.Inch
 	plotHeight = 3 * vg.Inch
 	plotDPI    = 110
+
+	pictureWidth = 800 // pixels, at most
 )
 
 // inks are Okabe and Ito's colours: told apart with every kind of colour vision.
@@ -88,12 +92,17 @@ func Show(p *plot.Plot) {
 	showPNG(Must(plotPNG(p)), "plot: "+p.Title.Text)
 }
 
-// Picture shows a PNG file, such as a figure that was drawn to it.
+// Picture shows a PNG file, such as a figure that was drawn to it, at most 800 pixels wide.
 func Picture(path string) {
-	data := Must(os.ReadFile(path))
-	config := Must(png.DecodeConfig(bytes.NewReader(data)))
-	width := min(config.Width, 800)
-	showPNGAs(data, "picture: "+path, width, config.Height*width/config.Width)
+	file := Must(os.Open(path))
+	defer file.Close()
+	img := Must(png.Decode(file))
+	if b := img.Bounds(); b.Dx() > pictureWidth {
+		small := image.NewRGBA(image.Rect(0, 0, pictureWidth, b.Dy()*pictureWidth/b.Dx()))
+		xdraw.CatmullRom.Scale(small, small.Bounds(), img, b, xdraw.Src, nil)
+		img = small
+	}
+	showPNG(Must(encode(img)), "picture: "+filepath.Base(path))
 }
 
 func plotPNG(p *plot.Plot) ([]byte, error) {
@@ -109,12 +118,7 @@ func encode(img image.Image) ([]byte, error) {
 }
 
 func showPNG(data []byte, text string) {
-	show(map[protocol.MIMEType]any{protocol.MIMEImagePNG: data, protocol.MIMETextPlain: text}, nil)
-}
-
-func showPNGAs(data []byte, text string, width, height int) {
-	show(map[protocol.MIMEType]any{protocol.MIMEImagePNG: data, protocol.MIMETextPlain: text},
-		map[string]any{"image/png": map[string]any{"width": width, "height": height}})
+	show(map[protocol.MIMEType]any{protocol.MIMEImagePNG: data, protocol.MIMETextPlain: text})
 }
 
 func sans(size vg.Length) font.Font {

@@ -16,21 +16,59 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// Frame is a data frame of a slice of structs: a column for each exported field, named by its tag `dataframe:"name"` or else
-// as the field. A data frame is returned as it is.
+// Frame is a data frame of a slice of structs: a column for each exported field of a text, a number or a truth value, named by
+// its tag `dataframe:"name"` or else as the field; a field with the tag "-" is left out. A data frame is returned as it is.
 func Frame(rows any) (dataframe.DataFrame, error) {
 	if df, ok := rows.(dataframe.DataFrame); ok {
 		return df, df.Err
 	}
-	t := reflect.TypeOf(rows)
-	if t == nil || t.Kind() != reflect.Slice || t.Elem().Kind() != reflect.Struct {
+	v := reflect.ValueOf(rows)
+	if !v.IsValid() || v.Kind() != reflect.Slice || v.Type().Elem().Kind() != reflect.Struct {
 		return dataframe.DataFrame{}, fmt.Errorf("a table is made of a data frame or a slice of structs, not of %T", rows)
 	}
-	if reflect.ValueOf(rows).Len() == 0 {
-		return dataframe.DataFrame{}, fmt.Errorf("a table of %s without rows", t)
+	if v.Len() == 0 {
+		return dataframe.DataFrame{}, fmt.Errorf("a table of %T without rows", rows)
 	}
-	df := dataframe.LoadStructs(rows)
+	var columns []series.Series
+	for _, field := range reflect.VisibleFields(v.Type().Elem()) {
+		name, named := field.Tag.Lookup("dataframe")
+		if !field.IsExported() || field.Anonymous || name == "-" {
+			continue
+		}
+		if !named {
+			name = field.Name
+		}
+		column, err := column(v, field, name)
+		if err != nil {
+			return dataframe.DataFrame{}, err
+		}
+		columns = append(columns, column)
+	}
+	df := dataframe.New(columns...)
 	return df, df.Err
+}
+
+// column has one field of all structs of a slice.
+func column(rows reflect.Value, field reflect.StructField, name string) (series.Series, error) {
+	kind := series.String
+	var value func(reflect.Value) any
+	switch t := field.Type; {
+	case t.Kind() == reflect.String:
+		value = func(v reflect.Value) any { return v.String() }
+	case t.Kind() == reflect.Bool:
+		kind, value = series.Bool, func(v reflect.Value) any { return v.Bool() }
+	case t.ConvertibleTo(reflect.TypeFor[int]()) && t.Kind() != reflect.Float64 && t.Kind() != reflect.Float32:
+		kind, value = series.Int, func(v reflect.Value) any { return int(v.Convert(reflect.TypeFor[int64]()).Int()) }
+	case t.ConvertibleTo(reflect.TypeFor[float64]()):
+		kind, value = series.Float, func(v reflect.Value) any { return v.Convert(reflect.TypeFor[float64]()).Float() }
+	default:
+		return series.Series{}, fmt.Errorf("the field %s is of type %s, which a table has no column for: give it the tag `dataframe:\"-\"`", field.Name, t)
+	}
+	values := series.New([]string{}, kind, name)
+	for i := range rows.Len() {
+		values.Append(value(rows.Index(i).FieldByIndex(field.Index)))
+	}
+	return values, values.Err
 }
 
 // Table shows a data frame or a slice of structs, all columns or the named ones. What is no number is shown as –.
@@ -41,7 +79,7 @@ func Table(rows any, columns ...string) {
 		df = df.Select(columns)
 		Check(df.Err)
 	}
-	show(map[protocol.MIMEType]any{protocol.MIMETextHTML: tableHTML(df), protocol.MIMETextPlain: tableText(df)}, nil)
+	show(map[protocol.MIMEType]any{protocol.MIMETextHTML: tableHTML(df), protocol.MIMETextPlain: tableText(df)})
 }
 
 // LaTeX is a data frame or slice of structs as a tabular environment in the style of the package booktabs.
