@@ -20,6 +20,9 @@ type CostRecord struct {
 	Classes int               `json:"classes"`
 	Threads int               `json:"threads"` // 0: one per processor
 	Cores   int               `json:"cores"`
+	Host    string            `json:"host"`
+	Load    float64           `json:"load"` // of the machine, by other work, in the minute before
+	Started string            `json:"started"`
 	CPU     string            `json:"cpu"`
 	Runtime string            `json:"runtime"`
 	Command string            `json:"command"`
@@ -73,11 +76,11 @@ func (c *CostRecord) Write(dir string) error {
 func (c *CostRecord) Table() *Table {
 	t := &Table{
 		Number: Table6, Title: fmt.Sprintf("Cost of one image at inference, %d×%d pixels, %d classes", c.Size, c.Size, c.Classes),
-		Labels:  []string{"model"},
+		Labels: []string{"model"}, Same: "network, classes, image size and, of times, machine",
 		Columns: []string{"Params(M), the paper's unit", "FLOPs(G), the paper's unit", "parameters", "multiply-accumulates", "ONNX file, bytes", "batch 1, ms", "batch 32, ms"},
 		Notes: []string{
-			"Params(M) is parameters/2²¹ and FLOPs(G) 4·F/2³⁰, with F = multiply-accumulates + 2·batch-normalised + 5·layer-normalised elements + inputs of adaptive pools: the units that explain the paper's eight numbers. φ is gone at inference.",
-			fmt.Sprintf("Times: exported models with random weights in %s on the CPU, %s threads, median (quartiles), on %d cores of %s; the paper's are of its own machine.", c.Runtime, threadsText(c.Threads), c.Cores, c.CPU),
+			"Params(M) is parameters/2^21 and FLOPs(G) 4·F/2^30, with F = multiply-accumulates + 2·batch-normalised + 5·layer-normalised elements + inputs of adaptive pools: the units that explain the paper's eight numbers. φ is gone at inference.",
+			fmt.Sprintf("Times: exported models with random weights in %s on the CPU, %s threads, median (quartiles), on %d cores of %s (%s, %s, load by other work %.1f). The machine and batch of the paper's times are not known.", c.Runtime, threadsText(c.Threads), c.Cores, c.CPU, c.Host, c.Started, c.Load),
 			"Command: " + c.Command,
 		},
 	}
@@ -88,19 +91,20 @@ func (c *CostRecord) Table() *Table {
 		number := func(value float64, column string) Value {
 			return Value{Mean: value, SD: math.NaN(), Paper: paperValue(paper, column, map[string]string{"model": name}), SameAs: comparable}
 		}
-		text := func(format string, args ...any) Value {
-			return Value{Text: fmt.Sprintf(format, args...), Mean: math.NaN(), SD: math.NaN(), Paper: math.NaN()}
-		}
+		count := func(n float64) Value { return Value{Mean: n, Whole: true, SD: math.NaN(), Paper: math.NaN()} }
 		row := TableRow{Labels: []string{name}, Values: []Value{
-			number(m.PaperParams, "params_m"), number(m.PaperFLOPs, "flops_g"), text("%d", m.Parameters), text("%d", m.MACs), text("%d", m.ONNXBytes),
+			number(m.PaperParams, "params_m"), number(m.PaperFLOPs, "flops_g"), count(float64(m.Parameters)), count(float64(m.MACs)), count(float64(m.ONNXBytes)),
 		}}
 		for _, batch := range []string{"batch1", "batch32"} {
-			l, measured := m.Latency[batch]
-			if !measured {
-				row.Values = append(row.Values, absent(NotRun, math.NaN()))
-				continue
+			v := absent(NotRun, math.NaN())
+			if batch == "batch1" {
+				v.Paper = paperValue(paper, "time_ms", map[string]string{"model": name})
 			}
-			row.Values = append(row.Values, text("%.2f (%.2f–%.2f)", l.Median, l.Low, l.High))
+			if l, measured := m.Latency[batch]; measured {
+				v.State, v.Mean, v.Remark = Done, l.Median, fmt.Sprintf("(%.2f–%.2f)", l.Low, l.High)
+				v.Records = []string{costFile}
+			}
+			row.Values = append(row.Values, v)
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -33,11 +33,17 @@ func TestTable6(t *testing.T) {
 	if v := table.value("LVM-Med", table.Columns[0]); v.Paper != 41.26 || v.paper() != "41.26 (+0.00)" {
 		t.Errorf("%+v", v)
 	}
+	if v := table.value("ResNet18", "batch 1, ms"); v.Mean != 2 || v.paper() != "3.13†" || len(v.Records) != 1 {
+		t.Errorf("%+v", v)
+	}
+	if v := table.value("ResNet18", "parameters"); v.plain() != "11177538" {
+		t.Errorf("%+v", v)
+	}
 	if v := table.value("LVM-Med", "batch 1, ms"); v.State != NotRun {
 		t.Errorf("%+v", v)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "table6.md"))
-	if err != nil || !strings.Contains(string(text), "2.00 (1.00–3.00)") {
+	if err != nil || !strings.Contains(string(text), "2.00 (1.00–3.00) [1](cost.json)<br>paper 3.13†") {
 		t.Errorf("%v\n%s", err, text)
 	}
 	c.Size = 64

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/load"
 	"github.com/spf13/cobra"
 
 	"rd/experiments"
@@ -92,6 +93,11 @@ func reproduceCosts(ctx context.Context, out string) error {
 // measureCosts measures on this machine.
 func measureCosts(ctx context.Context, o rdlib.CostOptions) (*experiments.CostRecord, error) {
 	c := &experiments.CostRecord{Size: o.Size, Classes: o.Classes, Threads: o.Threads, Cores: runtime.NumCPU(), Command: commandLine("bin/rd")}
+	c.Host, _ = os.Hostname()
+	c.Started = time.Now().UTC().Format(time.RFC3339)
+	if average, err := load.Avg(); err == nil {
+		c.Load = average.Load1
+	}
 	if infos, err := cpu.Info(); err == nil && len(infos) > 0 {
 		c.CPU = strings.TrimSpace(infos[0].ModelName)
 	}
