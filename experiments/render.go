@@ -156,7 +156,10 @@ func (t *Table) counts(column int) bool {
 
 // latexText escapes what LaTeX would read as markup.
 var latexText = strings.NewReplacer(`\`, `\textbackslash{}`, "{", `\{`, "}", `\}`, "$", `\$`, "&", `\&`, "#", `\#`, "%", `\%`, "_", `\_`,
-	"^", `\textasciicircum{}`, "~", `\textasciitilde{}`, "±", `$\pm$`, otherTeacher, `$^\dagger$`, "“", "``", "”", "''", "–", "--", "α", `$\alpha$`, "β", `$\beta$`, "φ", `$\varphi$`, "×", `$\times$`, "`", "", "\n", " ", "\r", " ")
+	"^", `\textasciicircum{}`, "~", `\textasciitilde{}`, "±", `$\pm$`, otherTeacher, `$^\dagger$`, "“", "``", "”", "''", "–", "--", "α", `$\alpha$`, "β", `$\beta$`, "φ", `$\varphi$`, "×", `$\times$`, "γ", `$\gamma$`, "·", `$\cdot$`, "¹", `$^1$`, "²", `$^2$`, "³", `$^3$`, "−", "$-$", "≤", `$\leq$`, "<", `\textless{}`, ">", `\textgreater{}`, "|", `\textbar{}`, "`", "", "\n", " ", "\r", " ")
+
+// LaTeXText is text as LaTeX, with what would be markup escaped.
+func LaTeXText(text string) string { return latexText.Replace(text) }
 
 // latex is a table for the packages booktabs and graphicx, as wide as a line; the records of each row stand behind it in a comment.
 func (t *Table) latex() string {

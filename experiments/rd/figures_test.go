@@ -86,8 +86,12 @@ func TestFiguresOfMatrix(t *testing.T) {
 		before[path] = hashOf(t, path)
 	}
 
-	// All: what is there is not computed again.
-	_, errs := reproduce()
+	// All: what is there is not computed again. The page has all tables and figures.
+	out, errs := reproduce()
+	page := filepath.Join(results, "index.html")
+	if data, err := os.ReadFile(page); err != nil || !strings.Contains(out, "page: "+page) || strings.Count(string(data), "<figure>") != 7 || strings.Count(string(data), "<h3>") != 3 {
+		t.Errorf("%v\n%s", err, out)
+	}
 	for _, name := range []string{"overview", "boundaries", "curves", "cka", "parameters", "confusion", "ranks"} {
 		if !there(name) {
 			t.Errorf("%s is not drawn", name)

@@ -50,7 +50,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input data, 130 interrupted.`
 	root.AddCommand(doctorCommand(), distillCommand(), predictCommand(),
 		group("teacher", "Look at foundation models, make them of published weights", teacherInspectCommand(), teacherExportCommand()), featuresCommand(), methodsCommand(),
 		group("bench", "Measure speed and memory", benchStepCommand(), benchAdaptCommand()), phantomCommand(), group("data", "Look at data sets", dataVerifyCommand(), dataSheetCommand()),
-		pretrainCommand(), adaptCommand(), probeCommand(), compareCommand(), boundariesCommand(), miniaturesCommand(), reproduceCommand(), statusCommand(), costCommand(), auditCommand())
+		pretrainCommand(), adaptCommand(), probeCommand(), compareCommand(), boundariesCommand(), miniaturesCommand(), reproduceCommand(), statusCommand(), costCommand(), auditCommand(), reportCommand())
 	return root
 }
 

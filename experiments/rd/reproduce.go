@@ -14,6 +14,7 @@ import (
 
 	"rd/experiments"
 	"rd/experiments/profiles"
+	"rd/experiments/report"
 	"rd/rdlib"
 )
 
@@ -87,7 +88,7 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				}
 				if len(matrix.selection.Tables) == 0 && len(figureNames) == 0 {
 					tellTables(matrix.out, asked)
-					return nil
+					return writePage(matrix.out)
 				}
 			}
 			wanted, err := wantedFigures(figureNames, matrix.selection.Tables, plan)
@@ -138,7 +139,10 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				return run.Run(ctx, s)
 			}
 			if !wanted.matrix {
-				return drawFigures(ctx, wanted.trains, run, s, matrix.out)
+				if err := drawFigures(ctx, wanted.trains, run, s, matrix.out); err != nil {
+					return err
+				}
+				return writePage(matrix.out)
 			}
 			if slices.Contains(run.Tables, 1) {
 				if err := run.Datasets(ctx, s, matrix.selection.Datasets); err != nil {
@@ -156,6 +160,11 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				err = errors.Join(err, drawFigures(ctx, wanted.drawn, run, s, matrix.out), drawFigures(ctx, wanted.trains, run, s, matrix.out))
 			}
 			tellTables(matrix.out, asked)
+			if rdlib.ExitCode(err) != rdlib.ExitInterrupted {
+				if written := writePage(matrix.out); err == nil {
+					err = written
+				}
+			}
 			return err
 		},
 	}
@@ -169,6 +178,16 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 	f.BoolVar(&follow, "follow", false, "work for another process, until standard input closes")
 	f.MarkHidden("follow")
 	return cmd
+}
+
+// writePage puts what a folder of results holds on its page, and says where that lies.
+func writePage(out string) error {
+	page := filepath.Join(out, "index.html")
+	if err := report.WriteHTML(out, "", page); err != nil {
+		return err
+	}
+	fmt.Printf("page: %s\n", page)
+	return nil
 }
 
 // tellTables says where everything lies.
