@@ -154,12 +154,15 @@ func (t *Table) counts(column int) bool {
 	return !slices.ContainsFunc(t.Rows, func(r TableRow) bool { return !r.Values[column].Whole })
 }
 
-// latexText escapes what LaTeX would read as markup.
+// latexText escapes what LaTeX would read as markup, and two hyphens, which it would make a dash.
 var latexText = strings.NewReplacer(`\`, `\textbackslash{}`, "{", `\{`, "}", `\}`, "$", `\$`, "&", `\&`, "#", `\#`, "%", `\%`, "_", `\_`,
-	"^", `\textasciicircum{}`, "~", `\textasciitilde{}`, "±", `$\pm$`, otherTeacher, `$^\dagger$`, "“", "``", "”", "''", "–", "--", "α", `$\alpha$`, "β", `$\beta$`, "φ", `$\varphi$`, "×", `$\times$`, "γ", `$\gamma$`, "·", `$\cdot$`, "¹", `$^1$`, "²", `$^2$`, "³", `$^3$`, "−", "$-$", "≤", `$\leq$`, "<", `\textless{}`, ">", `\textgreater{}`, "|", `\textbar{}`, "`", "", "\n", " ", "\r", " ")
+	"^", `\textasciicircum{}`, "~", `\textasciitilde{}`, "±", `$\pm$`, otherTeacher, `$^\dagger$`, "“", "``", "”", "''", "--", "-{}-", "–", "--", "α", `$\alpha$`, "β", `$\beta$`, "φ", `$\varphi$`, "×", `$\times$`, "γ", `$\gamma$`, "·", `$\cdot$`, "¹", `$^1$`, "²", `$^2$`, "³", `$^3$`, "−", "$-$", "≤", `$\leq$`, "<", `\textless{}`, ">", `\textgreater{}`, "|", `\textbar{}`, "`", "", "\n", " ", "\r", " ")
 
 // LaTeXText is text as LaTeX, with what would be markup escaped.
 func LaTeXText(text string) string { return latexText.Replace(text) }
+
+// stackedRows is how many rows a table may have whose cells have two lines in LaTeX, and that fits a page with its notes.
+const stackedRows = 30
 
 // latex is a table for the packages booktabs and graphicx, as wide as a line; the records of each row stand behind it in a comment.
 func (t *Table) latex() string {
@@ -182,7 +185,7 @@ func (t *Table) latex() string {
 			cells = append(cells, latexText.Replace(l))
 		}
 		for _, v := range row.Values {
-			cells = append(cells, v.latex())
+			cells = append(cells, v.latex(len(t.Rows) <= stackedRows))
 			records = append(records, append(v.Records[:len(v.Records):len(v.Records)], v.Failures...)...)
 		}
 		line(cells)
@@ -199,7 +202,8 @@ func (t *Table) latex() string {
 	return b.String()
 }
 
-func (v *Value) latex() string {
+// latex is the value with the paper's behind it, or, stacked, below it, so that the table is narrow.
+func (v *Value) latex(stacked bool) string {
 	text := latexText.Replace(v.plain())
 	switch v.Rank {
 	case 1:
@@ -207,10 +211,15 @@ func (v *Value) latex() string {
 	case 2:
 		text = `\underline{` + text + "}"
 	}
-	if paper := v.paper(); paper != "" {
-		text += ` {\scriptsize [` + latexText.Replace(paper) + "]}"
+	paper := v.paper()
+	if paper == "" {
+		return text
 	}
-	return text
+	paper = `{\scriptsize [` + latexText.Replace(paper) + "]}"
+	if stacked {
+		return `\begin{tabular}[t]{@{}c@{}}` + text + `\\[-2pt]` + paper + `\end{tabular}`
+	}
+	return text + " " + paper
 }
 
 // page is the HTML of one table; html/template escapes what it is given.

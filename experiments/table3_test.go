@@ -258,7 +258,7 @@ func TestNamesAreEscaped(t *testing.T) {
 	if err != nil || strings.Contains(string(html), "<script>") || strings.Contains(string(html), "<i>") {
 		t.Errorf("%s, %v", html, err)
 	}
-	if text := table.latex(); !strings.Contains(text, `a\_b \& <i>`) || !strings.Contains(text, `\$\textbackslash{}x|*<script>`) || !strings.Contains(text, `50 \%`) {
+	if text := table.latex(); !strings.Contains(text, `a\_b \& \textless{}i\textgreater{}`) || !strings.Contains(text, `\$\textbackslash{}x\textbar{}*\textless{}script\textgreater{}`) || !strings.Contains(text, `50 \%`) {
 		t.Error(text)
 	}
 	if text := table.markdown(); !strings.Contains(text, `$\\x\|\*&lt;script&gt;`) {
