@@ -29,11 +29,14 @@ var numbered = regexp.MustCompile(`^table\d+\.md$`)
 
 // contents collects the tables, figures and records below a folder of results, and the figures below a second folder, which may
 // be "". Folders with tables of the paper's shape come first, then the others by name; the second folder's figures come last.
-// It is an *rdlib.InputError that a folder is not there or that there is neither table nor figure.
+// It is an *rdlib.InputError that a folder is not there or that the first has neither table nor figure.
 func contents(results, figures string) ([]section, error) {
 	sections, err := collect(results)
 	if err != nil {
 		return nil, err
+	}
+	if len(sections) == 0 {
+		return nil, &rdlib.InputError{Err: fmt.Errorf("no table (.md) and no figure (.svg) lies below %s: compute them with `rd reproduce` or `rd compare`", results)}
 	}
 	if figures != "" {
 		more, err := collect(figures)
@@ -41,9 +44,6 @@ func contents(results, figures string) ([]section, error) {
 			return nil, err
 		}
 		sections = append(sections, more...)
-	}
-	if len(sections) == 0 {
-		return nil, &rdlib.InputError{Err: fmt.Errorf("no table (.md) and no figure (.svg) lies below %s: compute them with `rd reproduce` or `rd compare`", results)}
 	}
 	return sections, nil
 }
@@ -58,6 +58,9 @@ func collect(root string) ([]section, error) {
 		return found[folder]
 	}
 	records := map[string][]string{}
+	if info, err := os.Stat(root); err == nil && !info.IsDir() {
+		return nil, &rdlib.InputError{Err: fmt.Errorf("folder of results: %s is a file", root)}
+	}
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -136,6 +136,8 @@ func TestNothingToShow(t *testing.T) {
 	for name, err := range map[string]error{
 		"no table":       report.WriteHTML(empty, "", out),
 		"no such file":   report.WriteHTML(filepath.Join(empty, "missing"), "", out),
+		"is a file":      report.WriteHTML(filepath.Join(root, "alone", "table.md"), root, out),
+		"no figure (":    report.WriteHTML(empty, root, out),
 		"no figures":     report.WriteHTML(root, filepath.Join(empty, "missing"), out),
 		"not there as":   report.WriteLaTeX(root, "", out),
 		"cannot read":    report.WriteLaTeX(odd, "", out),
