@@ -161,13 +161,18 @@ var latexText = strings.NewReplacer(`\`, `\textbackslash{}`, "{", `\{`, "}", `\}
 // LaTeXText is text as LaTeX, with what would be markup escaped.
 func LaTeXText(text string) string { return latexText.Replace(text) }
 
-// stackedRows is how many rows a table may have whose cells have two lines in LaTeX, and that fits a page with its notes.
+// stackedRows is how many rows a table may have whose cells have two lines in LaTeX: with more it would be narrow and too high.
 const stackedRows = 30
 
-// latex is a table for the packages booktabs and graphicx, as wide as a line; the records of each row stand behind it in a comment.
+// fitted makes box 0 no wider than a line and no higher than leaves room for a table's notes.
+const fitted = `\ifdim\wd0>\linewidth\sbox0{\resizebox{\linewidth}{!}{\usebox0}}\fi
+\ifdim\dimexpr\ht0+\dp0\relax>.55\textheight\resizebox*{!}{.55\textheight}{\usebox0}\else\usebox0\fi`
+
+// latex is a table for the packages booktabs and graphicx, as large as it is or as fits a line and a page with its notes; the
+// records of each row stand behind it in a comment.
 func (t *Table) latex() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%% Needs \\usepackage{booktabs,graphicx}.\n\\begin{table}\n\\centering\n\\caption{%s}\n\\label{tab:%s}\n\\resizebox{\\linewidth}{!}{%%\n\\begin{tabular}{%s%s}\n\\toprule\n",
+	fmt.Fprintf(&b, "%% Needs \\usepackage{booktabs,graphicx}.\n\\begin{table}\n\\centering\n\\caption{%s}\n\\label{tab:%s}\n\\sbox0{%%\n\\begin{tabular}{%s%s}\n\\toprule\n",
 		latexText.Replace(t.Title), t.name(), strings.Repeat("l", len(t.Labels)), strings.Repeat("c", len(t.Columns)))
 	line := func(cells []string) { fmt.Fprintf(&b, "%s \\\\", strings.Join(cells, " & ")) }
 	var heads []string
@@ -194,7 +199,7 @@ func (t *Table) latex() string {
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString("\\bottomrule\n\\end{tabular}}\n\n\\begin{flushleft}\\scriptsize\n")
+	b.WriteString("\\bottomrule\n\\end{tabular}}%\n" + fitted + "\n\n\\begin{flushleft}\\scriptsize\n")
 	for _, note := range t.footer() {
 		fmt.Fprintf(&b, "%s\\\\\n", latexText.Replace(note))
 	}
