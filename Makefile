@@ -48,6 +48,11 @@ lab: setup kernel ## JupyterLab with the notebooks' kernel
 	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
 	. tools/notebook_env.sh; .venv/bin/jupyter lab --notebook-dir notebooks $(LAB)
 
+.PHONY: lab-test
+lab-test: setup kernel ## drive JupyterLab in headless Chromium: the first notebook, all its cells
+	.venv/bin/python -c 'import playwright' 2>/dev/null || .venv/bin/python -I -m pip install --quiet playwright==1.65.2
+	. tools/notebook_env.sh; .venv/bin/python tools/browser_test.py
+
 # GoNB and what it needs beside it, of the versions in go.mod.
 .PHONY: kernel
 kernel: toolchain
