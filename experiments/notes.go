@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,8 +36,8 @@ func (r *Results) notes() []string {
 	if t.Report == "best" {
 		report = "the student of the epoch with the best accuracy on validation images"
 	}
-	notes = append(notes, fmt.Sprintf("The same for every student: %d×%d pixels, %s of %d images, AdamW, learning rate %g, weight decay %g, %s schedule, random initialisation, no augmentation but mirror images as second views (%d views), weight of plain KD %g in all compared methods but KD itself; reported is %s.",
-		t.Size, t.Size, length, t.Batch, t.LearningRate, t.WeightDecay, t.Schedule, t.Views, t.PlainKD, report))
+	notes = append(notes, fmt.Sprintf("The same for every student: width %g, %d×%d pixels, %s of %d images, AdamW, learning rate %g, weight decay %g, %s schedule, random initialisation, no augmentation but mirror images as second views (%d views), weight of plain KD %g in all compared methods but KD itself; reported is %s.",
+		cmp.Or(t.Width, 1), t.Size, t.Size, length, t.Batch, t.LearningRate, t.WeightDecay, t.Schedule, t.Views, t.PlainKD, report))
 	var options []string
 	for _, method := range m.Methods {
 		if len(method.Options) == 0 {
@@ -112,7 +113,7 @@ func (r *Results) teacherNotes() []string {
 	told := map[string]bool{}
 	for _, c := range r.sorted() {
 		t := r.records[c].Result.Teacher
-		if t == nil {
+		if t == nil || adapts(c.Method) {
 			continue
 		}
 		saw := ""
@@ -146,6 +147,9 @@ func (r *Results) unequal() []string {
 	teachers := map[string]string{}
 	differing := map[string]bool{}
 	for _, c := range r.sorted() {
+		if c.Student == theTeacher { // adaptation has a length of its own
+			continue
+		}
 		rec := r.records[c]
 		own := shared(rec)
 		g := group{c.Dataset, c.Seed}
@@ -157,7 +161,7 @@ func (r *Results) unequal() []string {
 				differing[fmt.Sprintf("%s of %s", what, c.Dataset)] = true
 			}
 		}
-		if t := rec.Result.Teacher; t != nil {
+		if t := rec.Result.Teacher; t != nil && !adapts(c.Method) { // every adaptation gives another file
 			if before := teachers[c.Teacher]; before != "" && before != t.SHA256 {
 				differing["file of teacher "+c.Teacher] = true
 			}

@@ -55,6 +55,9 @@ func TestTable4(t *testing.T) {
 	if len(found.Strange) > 0 {
 		t.Fatal(found.Strange)
 	}
+	if unequal := found.unequal(); unequal != nil {
+		t.Errorf("an adaptation is taken for a difference: %v", unequal)
+	}
 	table := found.Table4()
 	if v := table.value("BUSI ShuffleNet", "MeLo"); v.Mean != 52 || v.N != 2 || v.Rank != 2 || v.Paper != 83.77 || v.SameAs {
 		t.Errorf("%+v", v)
