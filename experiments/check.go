@@ -109,6 +109,9 @@ func (c *checker) training() {
 	if err := o.Check(); err != nil {
 		c.say(c.source.at("training"), "%v", err)
 	}
+	if c.Training.Batch < 2 {
+		c.say(c.source.at("training", "batch"), "batch %d: at least 2 images are needed", c.Training.Batch)
+	}
 	if c.Training.Threads < 1 {
 		c.say(c.source.at("training", "threads"), "threads %d: give 1 or more; results are bit-exact for one number of threads only", c.Training.Threads)
 	}

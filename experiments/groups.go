@@ -83,7 +83,7 @@ func parametersOf(student string, rec *record.Record) (int64, error) {
 }
 
 // Title says what the records are of: the kind of data, and the profile.
-func (r *Results) Title() string { return fmt.Sprintf("%s (%s)", r.plan.data(), r.plan.Matrix.Name) }
+func (r *Results) Title() string { return fmt.Sprintf("%s (%s)", r.data(), r.plan.Matrix.Name) }
 
 // Accuracy is the test accuracy of a record, in per cent, that tables show.
 func (r *Results) Accuracy(rec *record.Record) float64 { return r.outcome(rec) }

@@ -34,6 +34,7 @@ type Matrix struct {
 	// Run lists the cells to compute, in this order; the others stand in the tables as not run. Empty: all.
 	Run []Block `yaml:"run"`
 
+	profile       string // what --profile takes, without the folder of a file
 	source        *source
 	teacherNeeded map[string]bool // by method; what needsTeacher found
 }
@@ -121,7 +122,11 @@ func LoadMatrix(name string) (*Matrix, error) {
 		if err != nil {
 			return nil, err
 		}
-		return parseMatrix(path, text)
+		m, err := parseMatrix(path, text)
+		if err == nil {
+			m.profile = name
+		}
+		return m, err
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -131,7 +136,7 @@ func LoadMatrix(name string) (*Matrix, error) {
 }
 
 func parseMatrix(path string, text []byte) (*Matrix, error) {
-	m := &Matrix{Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))}
+	m := &Matrix{Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), profile: filepath.Base(path)}
 	var err error
 	if m.source, err = readSource(path, text, m); err == nil {
 		err = m.check()

@@ -90,6 +90,7 @@ func TestMistakesAreToldWithFileAndLine(t *testing.T) {
 		{"a file outside the root", "models/other.onnx", "../other.onnx", "tiny.yaml:21: file \"../other.onnx\" does not lie below the root"},
 		{"a name with a slash", "name: other", "name: a/b", `name "a/b": slashes`},
 		{"no YAML", "students: [", "students: [[", "tiny.yaml:"},
+		{"batch", "  batch: 8", "  batch: 0", "tiny.yaml:5: batch 0: at least 2"},
 		{"threads", "threads: 1", "threads: 0", "tiny.yaml:14: threads 0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

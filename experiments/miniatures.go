@@ -50,7 +50,10 @@ func (m *Matrix) makePhantom(log io.Writer, kind string, perClass int, work stri
 	}
 	dir := filepath.Join(work, m.Name, "phantom-"+kind)
 	fmt.Fprintf(log, "phantom %s (%s): %d images a class, %d pixels\n", kind, k.Shows, perClass, m.Training.Size)
-	return dir, k.Write(dir, phantom.Options{PerClass: perClass, Size: m.Training.Size, Seed: phantomSeed})
+	if err := k.Write(dir, phantom.Options{PerClass: perClass, Size: m.Training.Size, Seed: phantomSeed}); err != nil {
+		return dir, fmt.Errorf("%w (where another profile of this name has made it, give another --work)", err)
+	}
+	return dir, nil
 }
 
 // makeMiniature makes the corpora and pre-trains the named miniature where they are missing, under work, and returns its

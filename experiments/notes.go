@@ -11,9 +11,14 @@ import (
 )
 
 // data says in a title what the images are.
-func (p *Plan) data() string {
-	if p.Data == Phantom {
+func (r *Results) data() string {
+	if r.plan.Data == Phantom {
 		return "phantoms (synthetic images)"
+	}
+	for _, rec := range r.records {
+		if rec.Result.Config.Dataset.Phantom {
+			return "images that are phantoms (synthetic) in part at least"
+		}
 	}
 	return "real images"
 }
@@ -55,7 +60,7 @@ func (r *Results) notes() []string {
 	}
 	all := len(p.Matrix.block(Block{}, p.Data))
 	return append(notes, fmt.Sprintf("Cells of the whole matrix: %d done, %d failed, %d not run. Command: bin/rd reproduce --profile %s%s.",
-		len(r.records), len(r.failed), max(0, all-len(r.records)-len(r.failed)), m.Name, p.dataFlag()))
+		len(r.records), len(r.failed), max(0, all-len(r.records)-len(r.failed)), m.profile, p.dataFlag()))
 }
 
 // optionsText names options and their values.

@@ -89,7 +89,7 @@ func (p *preparation) adaptation(c Cell, o rdlib.Options) rdlib.Options {
 	o.Method, o.MethodOptions, o.Steps, o.Epochs = c.Method, method.Options, a.Steps, a.Epochs
 	o.Optimizer.LearningRate, o.Optimizer.WeightDecay, o.Optimizer.Schedule = a.LearningRate, a.WeightDecay, a.Schedule
 	o.Name = fmt.Sprintf("adapting %s to %s by %s, seed %d:", c.Teacher, c.Dataset, c.Method, c.Seed)
-	o.Command, o.CheckpointEvery = p.command, p.checkpointEvery
+	o.Command, o.CheckpointEvery, o.Replace = p.command, p.checkpointEvery, true
 	return o
 }
 

@@ -85,7 +85,7 @@ func (p *Plan) differs(c Cell, r *record.Record) string {
 		{"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, t.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, t.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, t.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, t.Schedule}, {"threads", config.Backend.Threads, t.Threads},
-		{"phantom", config.Dataset.Phantom, p.Data == Phantom}, {"images left out", config.Dataset.DropLeaks, t.DropLeaks},
+		{"phantom", config.Dataset.Phantom || p.Data == Real, true}, {"images left out", config.Dataset.DropLeaks, t.DropLeaks},
 	}
 	if t.Epochs == 0 {
 		pairs = append(pairs, pair{"steps", config.Steps, t.Steps})
@@ -126,7 +126,7 @@ func (p *Plan) teacherDiffers(c Cell, r *record.Record) string {
 	pairs := []pair{
 		{"method", config.Method, c.Method}, {"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, a.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, a.WeightDecay},
-		{"schedule", config.Optimizer.Schedule, a.Schedule}, {"threads", config.Backend.Threads, t.Threads}, {"phantom", config.Dataset.Phantom, p.Data == Phantom},
+		{"schedule", config.Optimizer.Schedule, a.Schedule}, {"threads", config.Backend.Threads, t.Threads}, {"phantom", config.Dataset.Phantom || p.Data == Real, true},
 	}
 	if a.Epochs == 0 {
 		pairs = append(pairs, pair{"steps", config.Steps, a.Steps})

@@ -17,7 +17,7 @@ var paperDatasets = map[string]string{"ISIC": "ISIC2018"}
 // Table1 is what the data sets hold, as they were found on disk.
 func (r *Results) Table1() *Table {
 	t := &Table{
-		Number: 1, Title: fmt.Sprintf("Data sets as found on disk, %s (%s)", r.plan.data(), r.plan.Matrix.Name), Labels: []string{"data set", "task", "modality"},
+		Number: 1, Title: fmt.Sprintf("Data sets as found on disk, %s (%s)", r.data(), r.plan.Matrix.Name), Labels: []string{"data set", "task", "modality"},
 		Columns: []string{"classes", "images", "training", "validation", "test", "pictures twice or more", "pictures with several labels", "test images in another part", "parts"},
 		Same:    "images",
 	}

@@ -64,7 +64,7 @@ func (r tableRow) paper() map[string]string {
 func (r *Results) Table3() *Table {
 	m := r.plan.Matrix
 	t := &Table{
-		Number: 3, Title: fmt.Sprintf("Test accuracy (%%) of students by method, %s; mean ± standard deviation over seeds (%s)", r.plan.data(), m.Name),
+		Number: 3, Title: fmt.Sprintf("Test accuracy (%%) of students by method, %s; mean ± standard deviation over seeds (%s)", r.data(), m.Name),
 		Labels: []string{"dataset", "student", "teacher"}, Columns: []string{"student scratch", "teacher fine-tuned"},
 	}
 	var methods []string
@@ -75,7 +75,6 @@ func (r *Results) Table3() *Table {
 		}
 	}
 	paper := paperTable(3)
-	seedCounts := map[int]bool{}
 	for _, row := range r.plan.rows(3) {
 		printed := func(column string) float64 { return paperValue(paper, paperName(column), row.paper()) }
 		values := []Value{
@@ -96,22 +95,35 @@ func (r *Results) Table3() *Table {
 			if i != 1 {
 				students = append(students, &values[i])
 			}
-			if values[i].N > 0 {
-				seedCounts[values[i].N] = true
-			}
 		}
 		rank(students)
 		t.Rows = append(t.Rows, TableRow{[]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values})
 	}
+	t.tellSeeds()
+	t.Notes = r.notes()
+	return t
+}
+
+// tellSeeds puts the number of seeds beside each mean, where they differ.
+func (t *Table) tellSeeds() {
+	counts := map[int]bool{}
+	for _, row := range t.Rows {
+		for _, v := range row.Values {
+			if v.N > 0 {
+				counts[v.N] = true
+			}
+		}
+	}
+	if len(counts) < 2 {
+		return
+	}
 	for _, row := range t.Rows {
 		for i := range row.Values {
-			if v := &row.Values[i]; v.State == Done && len(seedCounts) > 1 {
+			if v := &row.Values[i]; v.State == Done {
 				v.Remark = fmt.Sprintf("(n=%d)", v.N) + v.Remark
 			}
 		}
 	}
-	t.Notes = r.notes()
-	return t
 }
 
 // label is the teacher's name and the paper's it stands for.

@@ -21,7 +21,7 @@ const paper4 = "Of the paper's values: BUSI/AdaptFormer repeats BTC/AdaptFormer 
 func (r *Results) Table4() *Table {
 	m := r.plan.Matrix
 	t := &Table{
-		Number: 4, Title: fmt.Sprintf("Test accuracy (%%) of students of adapted teachers, and of RD, %s; mean ± standard deviation over seeds (%s)", r.plan.data(), m.Name),
+		Number: 4, Title: fmt.Sprintf("Test accuracy (%%) of students of adapted teachers, and of RD, %s; mean ± standard deviation over seeds (%s)", r.data(), m.Name),
 		Labels: []string{"dataset", "student", "teacher"},
 	}
 	var methods []string
@@ -59,6 +59,7 @@ func (r *Results) Table4() *Table {
 		}
 		t.Rows = append(t.Rows, TableRow{[]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values})
 	}
+	t.tellSeeds()
 	t.addAverage(average, methods)
 	t.Notes = r.notes()
 	if a := m.Adaptation; len(methods) > 1 {

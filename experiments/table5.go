@@ -12,7 +12,7 @@ import (
 func (r *Results) Table5() *Table {
 	m := r.plan.Matrix
 	t := &Table{
-		Number: 5, Title: fmt.Sprintf("Gain of RD over the student alone, points of test accuracy, mean over students, %s; ± standard deviation over seeds (%s)", r.plan.data(), m.Name),
+		Number: 5, Title: fmt.Sprintf("Gain of RD over the student alone, points of test accuracy, mean over students, %s; ± standard deviation over seeds (%s)", r.data(), m.Name),
 		Labels: []string{"foundation model"},
 	}
 	paper := paperTable(5)

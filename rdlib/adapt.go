@@ -42,8 +42,13 @@ func (s *Session) Adapt(ctx context.Context, o Options, path string) (*record.Re
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("folder of the adapted teacher: %w", err)
 	}
-	if done, err := record.Read(PretrainRecord(path)); err == nil && done.Result.Key == a.key && exists(path) {
+	switch done, err := record.Read(PretrainRecord(path)); {
+	case sameFolder(path, o.Teacher):
+		return nil, usagef("%s is the teacher itself: choose another --out", path)
+	case err == nil && done.Result.Key == a.key && exists(path):
 		return done, nil
+	case exists(path) && !o.Replace:
+		return nil, usagef("%s is there already, made with other settings or data: choose another --out, or remove it", path)
 	}
 	return a.run(ctx)
 }
@@ -296,6 +301,7 @@ func (a *adaptation) export(t *train.Trained, weights model.Weights) error {
 		return err
 	}
 	car.Classes = a.data.Classes
+	car.Adapted = &foundation.Adapted{Data: a.config.Dataset.Name, Manifest: a.config.Dataset.Manifest}
 	if old := a.info.SideCar; old != nil {
 		car.Pretraining, car.Licence = old.Pretraining, old.Licence
 	}

@@ -244,14 +244,40 @@ func TestAdaptRefuses(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
+	// What is there is not replaced, least of all the teacher itself.
+	if _, err := s.Adapt(t.Context(), w.adaptation("melo"), w.teacher); ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), "is the teacher itself") {
+		t.Errorf("the teacher is overwritten: %v", err)
+	}
+	if _, err := s.Adapt(t.Context(), w.adaptation("melo"), path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Adapt(t.Context(), w.adaptation("vpt"), path); ExitCode(err) != ExitUsage || !strings.Contains(err.Error(), "is there already") {
+		t.Errorf("another adaptation is overwritten: %v", err)
+	}
+	// A student of other parts of the images is warned of.
+	another, log := w.session(t, SessionOptions{})
+	student := w.options("kd")
+	student.Teacher, student.MethodOptions = path, map[string]string{"teacher-logits": "given"}
+	for seed := range uint64(2) {
+		student.Seeds.Split = seed + 1
+		if _, err := another.Prepare(t.Context(), student); err != nil {
+			t.Fatal(err)
+		}
+		if seed == 0 && strings.Contains(log(), "was adapted to") {
+			t.Errorf("a warning of the same split: %s", log())
+		}
+	}
+	if !strings.Contains(log(), "was adapted to") {
+		t.Errorf("no warning of another split: %s", log())
+	}
 	// Weights of another network: every tensor that does not fit is told.
 	other := tinyPretraining(t, Supervised)
 	other.Colour = "rgb"
-	another := filepath.Join(t.TempDir(), "another.onnx")
-	if _, err := pretrainIn(t, t.Context(), other, another); err != nil {
+	smaller := filepath.Join(t.TempDir(), "smaller.onnx")
+	if _, err := pretrainIn(t, t.Context(), other, smaller); err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(WhiteBox(another))
+	data, err := os.ReadFile(WhiteBox(smaller))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ type Options struct {
 	Seeds     record.Seeds
 	Optimizer record.Optimizer // the zero value is train.DefaultOptimizer
 
+	Replace         bool               // by Adapt: a model of other settings at the same place is replaced; else it is an error
 	Checkpoint      string             // file; "" keeps none
 	CheckpointEvery time.Duration      // 0 is a minute
 	Name            string             // in progress lines; "" makes one
@@ -178,6 +179,9 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 	if name := j.Config.Dataset.Name; hasSeen(j.teacher, name) && !s.warned[j.teacher.Identity+name] {
 		s.warned[j.teacher.Identity+name] = true
 		fmt.Fprintf(s.Log, "warning: %s has seen %s in pre-training: what its students reach there says nothing about new images\n", j.teacher.Name, name)
+	}
+	if t := j.teacher; t != nil && t.SideCar != nil && t.SideCar.Adapted != nil && t.SideCar.Adapted.Manifest != j.Config.Dataset.Manifest {
+		s.once(fmt.Sprintf("warning: %s was adapted to %s in other parts than these: test images of its students may be among its training images; use the split it was adapted with", t.Name, t.SideCar.Adapted.Data))
 	}
 	j.Key, err = j.Config.Key()
 	return j, err

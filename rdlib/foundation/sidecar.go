@@ -24,6 +24,7 @@ type SideCar struct {
 	Outputs      SideCarOutputs `json:"outputs"`
 	Pretraining  *Pretraining   `json:"pretraining,omitempty"`
 	Classes      []string       `json:"classes,omitempty"` // of the logits, in their order
+	Adapted      *Adapted       `json:"adapted,omitempty"` // to what the model was adapted after its pre-training
 	Licence      string         `json:"licence,omitempty"`
 	SHA256       string         `json:"sha256,omitempty"` // of the ONNX file
 	Check        *Check         `json:"check,omitempty"`
@@ -73,6 +74,12 @@ type SideCarOutputs struct {
 	Pooled     string   `json:"pooled,omitempty"`      // one vector per image
 	Logits     string   `json:"logits,omitempty"`      // scores of Classes, of a model adapted to a task
 	Layout     string   `json:"layout,omitempty"`      // of the maps; the input's layout when not given
+}
+
+// Adapted names the images, in their parts, that a model was adapted to: its training images are theirs.
+type Adapted struct {
+	Data     string `json:"data"`
+	Manifest string `json:"manifest_sha256"`
 }
 
 // Pretraining says what the model has seen.
