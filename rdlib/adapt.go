@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"rd/rdlib/backend"
 	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/foundation"
@@ -63,7 +62,7 @@ func (s *Session) AdaptKey(ctx context.Context, o Options) (string, error) {
 }
 
 func (s *Session) adaptation(ctx context.Context, o Options, path string) (*adaptation, error) {
-	o.Student, o.Size = "resnet18", 0 // any: it is not used
+	o.Size = 0 // it is not used
 	if o.Name == "" {
 		o.Name = "adapting by " + o.Method
 	}
@@ -117,10 +116,7 @@ func (a *adaptation) prepare(ctx context.Context) error {
 	if a.data, err = s.dataset(ctx, key); err != nil {
 		return err
 	}
-	var counts []int
-	for range a.data.Classes {
-		counts = append(counts, 0)
-	}
+	counts := make([]int, len(a.data.Classes))
 	for _, item := range a.data.Indices(dataset.Train) {
 		counts[a.data.Items[item].Label]++
 	}
@@ -171,29 +167,21 @@ func (s *Session) whiteBox(teacher string, a *adaptation) (string, model.Config,
 	return architecture, c, nil
 }
 
-// fit keeps the weights of the network but its classifier, which is made anew for the data set's classes, and lists those
-// that are missing.
+// fit keeps the weights of the network but its classifier, which is made anew for the data set's classes. The error lists
+// those that are missing or of another shape.
 func (a *adaptation) fit(network *model.Network) error {
 	weight, bias := network.ClassifierParameters()
-	var problems []error
-	kept := model.Weights{}
+	kept, checked := model.Weights{}, model.Weights{}
 	for _, p := range network.Parameters() {
 		if p.Name == weight || p.Name == bias {
-			continue
-		}
-		t, ok := a.initial[p.Name]
-		switch {
-		case !ok:
-			problems = append(problems, fmt.Errorf("missing: %s %v", p.Name, p.Shape))
-		case !slices.Equal(t.Shape, p.Shape):
-			problems = append(problems, fmt.Errorf("wrong shape: %s is %v, the network has %v", p.Name, t.Shape, p.Shape))
-		default:
-			kept[p.Name] = t
+			checked[p.Name] = p.Zeros()
+		} else if t, ok := a.initial[p.Name]; ok {
+			kept[p.Name], checked[p.Name] = t, t
 		}
 	}
 	a.initial = kept
-	if len(problems) > 0 {
-		return &InputError{fmt.Errorf("%s does not hold the weights of %s:\n%w", WhiteBox(a.options.Teacher), network.Name(), errors.Join(problems...))}
+	if err := network.CheckWeights(checked); err != nil {
+		return &InputError{fmt.Errorf("%s: %w", WhiteBox(a.options.Teacher), err)}
 	}
 	return nil
 }
@@ -209,17 +197,10 @@ func (a *adaptation) configure(method peft.Method) error {
 		options = method.Options()
 	}
 	a.config = record.Config{
-		Dataset:   record.Dataset{Name: o.DataName, Phantom: a.data.Phantom != nil, Manifest: a.data.Hash(), DropLeaks: o.DropLeaks},
+		Dataset:   o.recordOf(a.data),
 		TeacherID: a.info.Identity, Initial: sum, Student: last.network.Name(), Width: 1, Method: o.Method, Options: options,
-		Input: a.info.Preprocess, Views: o.Views, Epochs: o.Epochs, Steps: o.Steps, Batch: o.Batch, Optimizer: o.Optimizer, Seeds: o.Seeds,
-		Backend: record.Backend{Name: backend.NameOf(a.session.Backend), Version: backend.VersionOf(a.session.Backend), Threads: backend.ThreadsOf(a.session.Backend)},
-	}
-	if a.config.Dataset.Name == "" {
-		a.config.Dataset.Name = folderName(o.Data)
-	}
-	if o.Steps == 0 {
-		n := len(a.data.Indices(dataset.Train)) * o.Views
-		a.config.Steps = o.Epochs * ((n + o.Batch - 1) / o.Batch)
+		Input: a.info.Preprocess, Views: o.Views, Epochs: o.Epochs, Steps: o.steps(a.data), Batch: o.Batch, Optimizer: o.Optimizer, Seeds: o.Seeds,
+		Backend: a.session.recordedBackend(),
 	}
 	a.key, err = a.config.Key()
 	return err

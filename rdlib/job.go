@@ -252,17 +252,10 @@ func studentInput(info *foundation.Info, size int) dataset.Preprocess {
 func (j *Job) config() record.Config {
 	o := j.options
 	c := record.Config{
-		Dataset: record.Dataset{Name: o.DataName, Phantom: j.Dataset.Phantom != nil, Manifest: j.Dataset.Hash(), DropLeaks: o.DropLeaks},
+		Dataset: o.recordOf(j.Dataset),
 		Student: j.Student.Name(), Width: o.Width, Method: j.method.Name(), Options: j.method.Options(), Input: j.input,
-		Views: o.Views, Epochs: o.Epochs, Steps: o.Steps, Batch: o.Batch, Optimizer: o.Optimizer, Seeds: o.Seeds,
-		Backend: record.Backend{Name: backend.NameOf(j.session.Backend), Version: backend.VersionOf(j.session.Backend), Threads: backend.ThreadsOf(j.session.Backend)},
-	}
-	if c.Dataset.Name == "" {
-		c.Dataset.Name = folderName(o.Data)
-	}
-	if c.Steps == 0 {
-		n := len(j.Dataset.Indices(dataset.Train))
-		c.Steps = o.Epochs * ((n + o.Batch - 1) / o.Batch)
+		Views: o.Views, Epochs: o.Epochs, Steps: o.steps(j.Dataset), Batch: o.Batch, Optimizer: o.Optimizer, Seeds: o.Seeds,
+		Backend: j.session.recordedBackend(),
 	}
 	if o.Augment != nil {
 		c.Augment = o.Augment
@@ -272,6 +265,31 @@ func (j *Job) config() record.Config {
 		c.Features = &record.Features{Input: j.teacher.Preprocess, Half: o.Half, Outputs: j.outputs().all()}
 	}
 	return c
+}
+
+// recordOf is what records say of the images.
+func (o Options) recordOf(d *dataset.Dataset) record.Dataset {
+	r := record.Dataset{Name: o.DataName, Phantom: d.Phantom != nil, Manifest: d.Hash(), DropLeaks: o.DropLeaks}
+	if r.Name == "" {
+		r.Name = folderName(o.Data)
+	}
+	return r
+}
+
+// steps are the optimizer's: those given, or those of the epochs.
+func (o Options) steps(d *dataset.Dataset) int {
+	if o.Steps != 0 {
+		return o.Steps
+	}
+	return o.Epochs * stepsPerEpoch(len(d.Indices(dataset.Train)), o.Batch)
+}
+
+// stepsPerEpoch is how many batches so many images make.
+func stepsPerEpoch(images, batch int) int { return (images + batch - 1) / batch }
+
+// recordedBackend is what records say of the backend.
+func (s *Session) recordedBackend() record.Backend {
+	return record.Backend{Name: backend.NameOf(s.Backend), Version: backend.VersionOf(s.Backend), Threads: backend.ThreadsOf(s.Backend)}
 }
 
 // folderName is the last part of a folder's path, or of a table's without its extension.

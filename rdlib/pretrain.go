@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"rd/rdlib/backend"
 	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/foundation"
@@ -203,7 +202,7 @@ func (s *Session) preparePretraining(ctx context.Context, o PretrainOptions) (*p
 	}
 	steps := o.Steps
 	if steps == 0 {
-		steps = o.Epochs * ((p.corpus.train.Len() + o.Batch - 1) / o.Batch)
+		steps = o.Epochs * stepsPerEpoch(p.corpus.train.Len(), o.Batch)
 	}
 	p.config = record.Config{
 		Dataset: record.Dataset{Name: p.corpus.name(), Phantom: p.corpus.phantom(), Manifest: p.corpus.hash()},
@@ -211,7 +210,7 @@ func (s *Session) preparePretraining(ctx context.Context, o PretrainOptions) (*p
 		Method: p.method.Name(), Options: p.method.Options(), Input: p.input,
 		Views: 1, Epochs: o.Epochs, Steps: steps, Batch: o.Batch, Copies: p.copies(), Augment: o.Augment, Optimizer: o.Optimizer,
 		Seeds:   record.Seeds{Split: o.Seed, Init: o.Seed, Order: o.Seed, Augmentation: o.Seed},
-		Backend: record.Backend{Name: backend.NameOf(s.Backend), Version: backend.VersionOf(s.Backend), Threads: backend.ThreadsOf(s.Backend)},
+		Backend: s.recordedBackend(),
 	}
 	p.key, err = p.config.Key()
 	return p, err

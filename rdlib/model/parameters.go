@@ -24,6 +24,11 @@ type Tensor struct {
 	Data  []float32
 }
 
+// Zeros is a tensor of the parameter's shape.
+func (p Parameter) Zeros() Tensor {
+	return Tensor{Shape: slices.Clone(p.Shape), Data: make([]float32, elements(p.Shape))}
+}
+
 // Weights maps parameter names to their values.
 type Weights map[string]Tensor
 
