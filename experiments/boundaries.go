@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"rd/rdlib"
 	"rd/rdlib/boundary"
@@ -74,8 +73,7 @@ func (r Reproduction) Boundaries(ctx context.Context, session *rdlib.Session) (*
 		Triplets: cmp.Or(m.Boundaries.Triplets, 20), Study: m.Boundaries.options(), Seed: 1, SplitSeed: 1, Threads: m.Training.Threads,
 		DropLeaks: m.Training.DropLeaks, Log: session.Log,
 	}
-	prepared := newPreparation(r.Plan, r.Store)
-	prepared.command, prepared.checkpointEvery = r.Command, r.CheckpointEvery
+	prepared := newPreparation(r)
 	reference := ""
 	for i, c := range cells {
 		cell, err := prepared.options(ctx, session, c)
@@ -160,18 +158,5 @@ func (r Reproduction) student(ctx context.Context, session *rdlib.Session, c Cel
 
 // claim takes a cell, after another process that has it.
 func (r Reproduction) claim(ctx context.Context, session *rdlib.Session, c Cell) (*Claim, error) {
-	for told := false; ; told = true {
-		claim, err := r.Store.Claim(c)
-		if claim != nil || err != nil {
-			return claim, err
-		}
-		if !told {
-			fmt.Fprintf(session.Log, "waiting for another process that computes %s\n", c)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(claimPoll):
-		}
-	}
+	return r.Store.WaitClaim(ctx, c, func() { fmt.Fprintf(session.Log, "waiting for another process that computes %s\n", c) })
 }

@@ -118,7 +118,7 @@ func (p *Plan) Describe(r *Results) string {
 	if rest > 0 {
 		text += fmt.Sprintf("%d further cells of the whole matrix are not run\n", rest)
 	}
-	for _, missing := range append(p.Missing[:len(p.Missing):len(p.Missing)], r.Strange...) {
+	for _, missing := range slices.Concat(p.Missing, r.Strange) {
 		text += missing + "\n"
 	}
 	return text

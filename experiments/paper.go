@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/go-gota/gota/dataframe"
@@ -50,26 +51,35 @@ func paperName(name string) string {
 
 // paperValue is the number in a column of the row whose other columns have the given values; NaN where there is none.
 func paperValue(table dataframe.DataFrame, column string, row map[string]string) float64 {
-	names := table.Names()
-	at := func(name string) int {
-		for i, n := range names {
-			if n == name {
-				return i
-			}
-		}
-		return -1
+	if found := paperElement(table, column, row); found != nil {
+		return found.Float()
 	}
-	if at(column) < 0 {
-		return math.NaN()
+	return math.NaN()
+}
+
+// paperText is the text there; "" where there is none.
+func paperText(table dataframe.DataFrame, column string, row map[string]string) string {
+	if found := paperElement(table, column, row); found != nil {
+		return found.String()
+	}
+	return ""
+}
+
+// paperElement is what stands there; nil where there is no such column or row.
+func paperElement(table dataframe.DataFrame, column string, row map[string]string) series.Element {
+	names := table.Names()
+	at := slices.Index(names, column)
+	if at < 0 {
+		return nil
 	}
 rows:
 	for i := range table.Nrow() {
 		for name, want := range row {
-			if k := at(name); k < 0 || !strings.EqualFold(table.Elem(i, k).String(), want) {
+			if k := slices.Index(names, name); k < 0 || !strings.EqualFold(table.Elem(i, k).String(), want) {
 				continue rows
 			}
 		}
-		return table.Elem(i, at(column)).Float()
+		return table.Elem(i, at)
 	}
-	return math.NaN()
+	return nil
 }

@@ -55,12 +55,8 @@ func (m *Matrix) Plan(s Selection) (*Plan, error) {
 		p.entries[folderOf(d.Name, p.Data)] = d
 	}
 	absent := p.lookFor()
-	blocks := m.Run
-	if len(blocks) == 0 {
-		blocks = []Block{{}}
-	}
 	wanted := p.wanted(s.Tables)
-	for _, b := range blocks {
+	for _, b := range m.blocks() {
 		if s.Seeds > 0 {
 			b.Seeds = s.Seeds
 		}
@@ -143,6 +139,14 @@ func isFile(path string) bool {
 
 // localPath is whether a path stays below the folder that it is relative to.
 func localPath(path string) bool { return filepath.IsLocal(filepath.FromSlash(path)) }
+
+// blocks are those to compute; one of everything where the matrix chooses none.
+func (m *Matrix) blocks() []Block {
+	if len(m.Run) == 0 {
+		return []Block{{}}
+	}
+	return m.Run
+}
 
 // block lists the cells of a block on one kind of data: row by row, methods without a teacher first, so that the first rows
 // come early; the seeds of one row share compiled graphs.

@@ -26,8 +26,11 @@ type preparation struct {
 	features map[[2]string]bool
 }
 
-func newPreparation(p *Plan, store *Store) *preparation {
-	return &preparation{plan: p, store: store, datasets: map[string]string{}, teachers: map[string]string{}, features: map[[2]string]bool{}}
+func newPreparation(r Reproduction) *preparation {
+	return &preparation{
+		plan: r.Plan, store: r.Store, command: r.Command, checkpointEvery: r.CheckpointEvery,
+		datasets: map[string]string{}, teachers: map[string]string{}, features: map[[2]string]bool{},
+	}
 }
 
 // options are a cell's; what they name is there.

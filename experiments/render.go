@@ -17,8 +17,6 @@ import (
 	md "rd/rdlib/markdown"
 )
 
-func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
-
 // name is the table's file name, without extension.
 func (t *Table) name() string { return fmt.Sprintf("table%d", t.Number) }
 
@@ -46,7 +44,7 @@ func (t *Table) markdown() string {
 	fmt.Fprintf(&b, "# Table %d. %s\n\n", t.Number, md.Escape(t.Title))
 	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	var heads, rule []string
-	for _, h := range append(t.Labels[:len(t.Labels):len(t.Labels)], t.Columns...) {
+	for _, h := range slices.Concat(t.Labels, t.Columns) {
 		heads, rule = append(heads, md.Escape(h)), append(rule, "---")
 	}
 	line(heads)
@@ -76,7 +74,7 @@ func (v *Value) markdown() string {
 	case 2:
 		text = "<u>" + text + "</u>"
 	}
-	for i, path := range append(v.Records[:len(v.Records):len(v.Records)], v.Failures...) {
+	for i, path := range v.links() {
 		text += fmt.Sprintf(" [%d](%s)", i+1, path)
 	}
 	if paper := v.paper(); paper != "" {
@@ -117,7 +115,7 @@ func (t *Table) csv() ([]byte, error) {
 	for i, column := range t.Columns {
 		paper := func(r TableRow) string { return decimal(r.Values[i].Paper, r.Values[i].digits()) }
 		records := func(r TableRow) string {
-			return strings.Join(append(r.Values[i].Records[:len(r.Values[i].Records):len(r.Values[i].Records)], r.Values[i].Failures...), " ")
+			return strings.Join(r.Values[i].links(), " ")
 		}
 		if t.counts(i) {
 			if slices.ContainsFunc(t.Rows, func(r TableRow) bool { return paper(r) != "" }) {
@@ -176,7 +174,7 @@ func (t *Table) latex() string {
 		latexText.Replace(t.Title), t.name(), strings.Repeat("l", len(t.Labels)), strings.Repeat("c", len(t.Columns)))
 	line := func(cells []string) { fmt.Fprintf(&b, "%s \\\\", strings.Join(cells, " & ")) }
 	var heads []string
-	for _, h := range append(t.Labels[:len(t.Labels):len(t.Labels)], t.Columns...) {
+	for _, h := range slices.Concat(t.Labels, t.Columns) {
 		heads = append(heads, latexText.Replace(h))
 	}
 	line(heads)
@@ -191,7 +189,7 @@ func (t *Table) latex() string {
 		}
 		for _, v := range row.Values {
 			cells = append(cells, v.latex(len(t.Rows) <= stackedRows))
-			records = append(records, append(v.Records[:len(v.Records):len(v.Records)], v.Failures...)...)
+			records = append(records, v.links()...)
 		}
 		line(cells)
 		if len(records) > 0 {
@@ -284,7 +282,7 @@ func (t *Table) html() ([]byte, error) {
 		out := row{Labels: r.Labels}
 		for _, v := range r.Values {
 			shown := value{Rank: v.Rank, State: v.State, Plain: v.plain(), PaperText: v.paper()}
-			for i, path := range append(v.Records[:len(v.Records):len(v.Records)], v.Failures...) {
+			for i, path := range v.links() {
 				shown.Links = append(shown.Links, link{i + 1, path})
 			}
 			out.Values = append(out.Values, shown)

@@ -36,8 +36,7 @@ type Reproduction struct {
 
 // Run computes what is missing and renders the tables into the store's folder whenever a cell has ended.
 func (r Reproduction) Run(ctx context.Context, session *rdlib.Session) error {
-	prepared := newPreparation(r.Plan, r.Store)
-	prepared.command, prepared.checkpointEvery = r.Command, r.CheckpointEvery
+	prepared := newPreparation(r)
 	w := &Work{
 		Store: r.Store, Cells: r.Plan.Cells, Command: r.Command, CheckpointEvery: r.CheckpointEvery, Options: prepared.options, Own: prepared.own,
 		After: func() error { return r.Plan.Render(r.Store, r.Tables) },

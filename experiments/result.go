@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -51,6 +52,9 @@ type Value struct {
 	Records  []string
 	Failures []string // paths of the notes on the cells that failed, as Records' relative to the table's folder
 }
+
+// links are the paths of what the value was made of: records, and notes of failures.
+func (v *Value) links() []string { return slices.Concat(v.Records, v.Failures) }
 
 // absent is a value that was not computed, with the paper's beside it.
 func absent(state State, paper float64) Value {
@@ -129,15 +133,15 @@ func (v *Value) number() string {
 	if v.Signed {
 		format = "%+" + format[1:]
 	}
-	text := sprintf(format, v.Mean)
+	text := fmt.Sprintf(format, v.Mean)
 	if !math.IsNaN(v.SD) {
-		text += sprintf(" ± %.2f", v.SD)
+		text += fmt.Sprintf(" ± %.2f", v.SD)
 	}
 	return text
 }
 
 // format is how the value's numbers are written.
-func (v *Value) format() string { return sprintf("%%.%df", v.digits()) }
+func (v *Value) format() string { return fmt.Sprintf("%%.%df", v.digits()) }
 
 // digits are their decimals.
 func (v *Value) digits() int {
@@ -153,15 +157,15 @@ func (v *Value) paper() string {
 	case math.IsNaN(v.Paper) || v.Text != "":
 		return ""
 	case !v.SameAs:
-		return sprintf(v.format(), v.Paper) + otherTeacher
+		return fmt.Sprintf(v.format(), v.Paper) + otherTeacher
 	case v.State == Done:
 		difference := v.Mean - v.Paper
 		if math.Abs(difference) < 0.005 {
 			difference = 0 // not −0.00
 		}
-		return sprintf(v.format()+" (%+"+v.format()[1:]+")", v.Paper, difference)
+		return fmt.Sprintf(v.format()+" (%+"+v.format()[1:]+")", v.Paper, difference)
 	}
-	return sprintf(v.format(), v.Paper)
+	return fmt.Sprintf(v.format(), v.Paper)
 }
 
 // plain is a value as text without any markup.

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,17 +106,27 @@ type Claim struct{ *lockfile.Lock }
 
 // Claim takes a cell; nil when another process has it.
 func (s *Store) Claim(c Cell) (*Claim, error) {
+	return s.take(c, lockfile.Try)
+}
+
+// WaitClaim takes a cell after another process that has it; waiting is called where there is one.
+func (s *Store) WaitClaim(ctx context.Context, c Cell, waiting func()) (*Claim, error) {
+	return s.take(c, func(path string) (*lockfile.Lock, error) { return lockfile.Wait(ctx, path, waiting) })
+}
+
+// take takes a cell by its lock and notes in it whose it is.
+func (s *Store) take(c Cell, lock func(path string) (*lockfile.Lock, error)) (*Claim, error) {
 	path := s.claim(c)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("claim %s: %w", c, err)
 	}
-	lock, err := lockfile.Try(path)
-	if err != nil || lock == nil {
+	held, err := lock(path)
+	if err != nil || held == nil {
 		return nil, err
 	}
 	host, _ := os.Hostname()
-	lock.Note(fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339)))
-	return &Claim{lock}, nil
+	held.Note(fmt.Sprintf("process %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339)))
+	return &Claim{held}, nil
 }
 
 // Failure says why a cell failed.

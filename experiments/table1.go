@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-gota/gota/dataframe"
-
 	"rd/rdlib/dataset"
 )
 
@@ -67,18 +65,8 @@ func (r *Results) Table1() *Table {
 			t.Notes = append(t.Notes, missing)
 		}
 	}
-	t.Notes = append(t.Notes, fmt.Sprintf("Command: bin/rd reproduce --profile %s%s --table 1.", r.plan.Matrix.Name, r.plan.dataFlag()))
+	t.Notes = append(t.Notes, fmt.Sprintf("Command: bin/rd reproduce --profile %s%s --table 1.", r.plan.Matrix.profile, r.plan.dataFlag()))
 	return t
-}
-
-// paperText is a text of the paper's table; "" where there is none.
-func paperText(table dataframe.DataFrame, column string, row map[string]string) string {
-	for i := range table.Nrow() {
-		if strings.EqualFold(table.Col("dataset").Elem(i).String(), row["dataset"]) {
-			return table.Col(column).Elem(i).String()
-		}
-	}
-	return ""
 }
 
 // origin says which parts came with the data set.

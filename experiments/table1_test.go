@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,7 @@ func TestTable1(t *testing.T) {
 	if row.Labels[1] != "Breast cancer" || row.Labels[2] != "Ultrasound (phantom)" {
 		t.Error(row.Labels)
 	}
-	if v := table.value("BUSI", "images"); v.number() != sprintf("%d", 3*d.PerClass) || v.paper() != "626†" {
+	if v := table.value("BUSI", "images"); v.number() != fmt.Sprintf("%d", 3*d.PerClass) || v.paper() != "626†" {
 		t.Errorf("%+v", v)
 	}
 	sum := 0.0

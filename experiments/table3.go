@@ -19,12 +19,8 @@ type tableRow struct {
 // those whose teacher can be adapted.
 func (p *Plan) rows(number int) []tableRow {
 	computed := map[Cell]bool{}
-	blocks := p.Matrix.Run
-	if len(blocks) == 0 {
-		blocks = []Block{{}}
-	}
 	wanted := p.wanted([]int{number})
-	for _, b := range blocks {
+	for _, b := range p.Matrix.blocks() {
 		for _, c := range p.Matrix.block(b, p.Data) {
 			if !wanted(c) {
 				continue
