@@ -119,7 +119,7 @@ func (s *Spec) options(cell Cell) rdlib.Options {
 	if len(s.Teachers) > 1 { // the students of one table see the same images
 		o.InputOf = s.Teachers[0]
 	}
-	o.Seeds = seeds(cell.Seed)
+	o.Seeds = record.SameSeeds(cell.Seed)
 	return o
 }
 
@@ -147,9 +147,6 @@ func (s *Spec) computeFeatures(ctx context.Context, session *rdlib.Session, stor
 	_, err := session.Features(ctx, options, teachers, stages)
 	return err
 }
-
-// seeds are those that one number stands for.
-func seeds(n uint64) record.Seeds { return record.Seeds{Split: n, Init: n, Order: n, Augmentation: n} }
 
 // Records reads the records of a comparison's cells; a cell without one is nil.
 func Records(spec *Spec) (map[Cell]*record.Record, error) {

@@ -38,7 +38,7 @@ func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cel
 	m := p.plan.Matrix
 	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
 	o := m.Options()
-	o.Student, o.Method, o.MethodOptions, o.Seeds = c.Student, c.Method, m.methodOptions(method), seeds(c.Seed)
+	o.Student, o.Method, o.MethodOptions, o.Seeds = c.Student, c.Method, m.methodOptions(method), record.SameSeeds(c.Seed)
 	var err error
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
 		return o, err
@@ -100,7 +100,7 @@ func (p *preparation) adaptation(c Cell, o rdlib.Options) rdlib.Options {
 func (p *preparation) own(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error) {
 	m := p.plan.Matrix
 	o := m.Options()
-	o.Seeds = seeds(c.Seed)
+	o.Seeds = record.SameSeeds(c.Seed)
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
 		return nil, false, err
 	}

@@ -82,7 +82,7 @@ func (p *Plan) differs(c Cell, r *record.Record) string {
 	}
 	pairs := []pair{
 		{"student", config.Student, student.Name()}, {"width", config.Width, width}, {"method", config.Method, methodName},
-		{"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, t.Epochs}, {"batch", config.Batch, t.Batch},
+		{"seeds", config.Seeds, record.SameSeeds(c.Seed)}, {"epochs", config.Epochs, t.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, t.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, t.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, t.Schedule}, {"threads", config.Backend.Threads, t.Threads},
 		{"phantom", config.Dataset.Phantom || p.Data == Real, true}, {"images left out", config.Dataset.DropLeaks, t.DropLeaks},
@@ -124,7 +124,7 @@ func unlike(pairs []pair) string {
 func (p *Plan) teacherDiffers(c Cell, r *record.Record) string {
 	a, t, config := p.Matrix.Adaptation, p.Matrix.Training, r.Result.Config
 	pairs := []pair{
-		{"method", config.Method, c.Method}, {"seeds", config.Seeds, seeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
+		{"method", config.Method, c.Method}, {"seeds", config.Seeds, record.SameSeeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, a.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, a.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, a.Schedule}, {"threads", config.Backend.Threads, t.Threads}, {"phantom", config.Dataset.Phantom || p.Data == Real, true},
 	}

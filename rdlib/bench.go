@@ -106,7 +106,7 @@ func BenchStep(o BenchOptions) (*BenchResult, error) {
 	cell := &train.Cell{
 		Config: record.Config{
 			Batch: o.Batch, Steps: o.Steps, Optimizer: train.DefaultOptimizer(),
-			Seeds: record.Seeds{Split: 1, Init: 1, Order: 1, Augmentation: 1},
+			Seeds: record.SameSeeds(1),
 		},
 		Student: student, Method: method, Backend: b,
 		Height: o.Size, Width: o.Size, Channels: 3, Classes: benchClasses, Views: 2,

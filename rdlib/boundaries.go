@@ -128,13 +128,18 @@ func (s namedStudent) model() boundary.Model {
 			if err != nil {
 				return nil, err
 			}
-			classes := make([]int, len(rows))
-			for i, row := range rows {
-				classes[i] = train.ArgMax(row)
-			}
-			return classes, nil
+			return classesOf(rows), nil
 		},
 	}
+}
+
+// classesOf are those of rows of probabilities or logits.
+func classesOf(rows [][]float32) []int {
+	classes := make([]int, len(rows))
+	for i, row := range rows {
+		classes[i] = train.ArgMax(row)
+	}
+	return classes
 }
 
 // openStudents opens the reference and the models, the reference first. What was opened before an error is returned with

@@ -413,8 +413,15 @@ func run(started time.Time, t *train.Trained, command string) record.Run {
 		PeakRSSMiB: peakRSSMiB(), Resumed: t.Resumed, Go: runtime.Version(), Command: command,
 	}
 	r.Host, _ = os.Hostname()
-	if infos, err := cpu.Info(); err == nil && len(infos) > 0 {
-		r.CPU = strings.TrimSpace(infos[0].ModelName)
-	}
+	r.CPU = CPU()
 	return r
+}
+
+// CPU is the name of the processor; "" where the system does not tell it.
+func CPU() string {
+	infos, err := cpu.Info()
+	if err != nil || len(infos) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(infos[0].ModelName)
 }

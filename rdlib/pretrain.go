@@ -209,7 +209,7 @@ func (s *Session) preparePretraining(ctx context.Context, o PretrainOptions) (*p
 		Student: p.network.Name(), Width: o.Network.Width, Network: o.network(p.corpus.classes()),
 		Method: p.method.Name(), Options: p.method.Options(), Input: p.input,
 		Views: 1, Epochs: o.Epochs, Steps: steps, Batch: o.Batch, Copies: p.copies(), Augment: o.Augment, Optimizer: o.Optimizer,
-		Seeds:   record.Seeds{Split: o.Seed, Init: o.Seed, Order: o.Seed, Augmentation: o.Seed},
+		Seeds:   record.SameSeeds(o.Seed),
 		Backend: s.recordedBackend(),
 	}
 	p.key, err = p.config.Key()

@@ -10,7 +10,6 @@ import (
 	"rd/rdlib/dataset"
 	"rd/rdlib/foundation"
 	"rd/rdlib/probe"
-	"rd/rdlib/train"
 )
 
 // taskTeacher is a foundation model as a classifier of a data set's images: one that was adapted to it by its logits, a frozen
@@ -109,11 +108,7 @@ func (p *taskTeacher) byLogits(images []float32) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes := make([]int, len(rows))
-	for i, row := range rows {
-		classes[i] = train.ArgMax(row)
-	}
-	return classes, nil
+	return classesOf(rows), nil
 }
 
 func (p *taskTeacher) byProbe(images []float32) ([]int, error) {

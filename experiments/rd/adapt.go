@@ -9,6 +9,7 @@ import (
 
 	"rd/rdlib"
 	"rd/rdlib/peft"
+	"rd/rdlib/record"
 )
 
 func adaptCommand() *cobra.Command {
@@ -37,7 +38,7 @@ them. Methods and their options:
 			if err := positive(cmd.Flags()); err != nil {
 				return err
 			}
-			o.Seeds.Split, o.Seeds.Init, o.Seeds.Order, o.Seeds.Augmentation = seed, seed, seed, seed
+			o.Seeds = record.SameSeeds(seed)
 			o.Command = commandLine("bin/rd")
 			s, err := session.open()
 			if err != nil {

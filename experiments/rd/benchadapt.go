@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
-	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/spf13/cobra"
 
 	"rd/rdlib"
@@ -46,10 +45,7 @@ peak memory is its own. It writes FILE.json and FILE.md.`,
 			if err := positive(cmd.Flags()); err != nil {
 				return err
 			}
-			b.Command, b.Cores = commandLine("bin/rd"), runtime.NumCPU()
-			if infos, err := cpu.Info(); err == nil && len(infos) > 0 {
-				b.CPU = strings.TrimSpace(infos[0].ModelName)
-			}
+			b.Command, b.Cores, b.CPU = commandLine("bin/rd"), runtime.NumCPU(), rdlib.CPU()
 			one := func(network, method string, width float64) error {
 				fmt.Fprintf(os.Stderr, "%s, %s\n", network, method)
 				child := exec.CommandContext(cmd.Context(), os.Args[0], "bench", "step", "--student", network, "--method", method, "--width", strconv.FormatFloat(width, 'g', -1, 64),

@@ -6,10 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/cpu"
 	"github.com/shirou/gopsutil/v4/load"
 	"github.com/spf13/cobra"
 
@@ -92,14 +90,11 @@ func reproduceCosts(ctx context.Context, out string) error {
 
 // measureCosts measures on this machine.
 func measureCosts(ctx context.Context, o rdlib.CostOptions) (*experiments.CostRecord, error) {
-	c := &experiments.CostRecord{Size: o.Size, Classes: o.Classes, Threads: o.Threads, Cores: runtime.NumCPU(), Command: commandLine("bin/rd")}
+	c := &experiments.CostRecord{Size: o.Size, Classes: o.Classes, Threads: o.Threads, Cores: runtime.NumCPU(), CPU: rdlib.CPU(), Command: commandLine("bin/rd")}
 	c.Host, _ = os.Hostname()
 	c.Started = time.Now().UTC().Format(time.RFC3339)
 	if average, err := load.Avg(); err == nil {
 		c.Load = average.Load1
-	}
-	if infos, err := cpu.Info(); err == nil && len(infos) > 0 {
-		c.CPU = strings.TrimSpace(infos[0].ModelName)
 	}
 	for _, name := range o.Models {
 		if err := ctx.Err(); err != nil {

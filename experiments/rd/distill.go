@@ -127,7 +127,7 @@ the test images and must agree with training. Run the same command again to cont
 				return err
 			}
 			split := o.Seeds.Split
-			o.Seeds = record.Seeds{Split: seed, Init: seed, Order: seed, Augmentation: seed}
+			o.Seeds = record.SameSeeds(seed)
 			if cmd.Flags().Changed("split-seed") {
 				o.Seeds.Split = split
 			}

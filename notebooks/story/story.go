@@ -61,7 +61,7 @@ func Open(p Parameters) *Study {
 	s.Session = notebook.Must(rdlib.OpenSession(rdlib.SessionOptions{
 		Threads: matrix.Training.Threads, Cache: filepath.Join(s.work, "features"), Log: s.log(),
 	}))
-	s.Options.Seeds = record.Seeds{Split: p.Seed, Init: p.Seed, Order: p.Seed, Augmentation: p.Seed}
+	s.Options.Seeds = record.SameSeeds(p.Seed)
 	s.Options.Data, s.Options.Teacher = p.Data, p.Teacher
 	if p.Data == "" {
 		s.Options.Data = s.phantoms("busi")

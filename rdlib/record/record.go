@@ -102,6 +102,9 @@ type Seeds struct {
 	Augmentation uint64 `json:"augmentation"`
 }
 
+// SameSeeds are the seeds that one number stands for.
+func SameSeeds(n uint64) Seeds { return Seeds{Split: n, Init: n, Order: n, Augmentation: n} }
+
 // Backend is part of the key: results are bit-exact on one backend and thread count only.
 type Backend struct {
 	Name    string `json:"name"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -48,10 +49,7 @@ type stepRow struct {
 
 func newRecord(s settings) *record {
 	r := &record{settings: s, load: "not known", others: "not known", start: readUsage()}
-	name := runtime.GOARCH
-	if info, err := cpu.Info(); err == nil && len(info) > 0 {
-		name = info[0].ModelName
-	}
+	name := cmp.Or(rdlib.CPU(), runtime.GOARCH)
 	r.machine = fmt.Sprintf("%s, %d processors, %s/%s, %s", name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	if average, err := load.Avg(); err == nil {
 		r.load = fmt.Sprintf("%.2f, %.2f, %.2f over 1, 5 and 15 minutes", average.Load1, average.Load5, average.Load15)
