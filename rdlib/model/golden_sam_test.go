@@ -3,7 +3,6 @@ package model
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,51 +40,11 @@ func testGoldenSAM(t *testing.T, v *golden.Vector) {
 		Windows: Windows{Side: side, Global: settings.Global, Table: int(v.Hyper(t, "table_img_size"))},
 	})
 	grid := nn.Grid{image.Shape[2] / patch[2], image.Shape[3] / patch[2]}
-	outputs, grads := slices.Sorted(maps.Keys(v.Outputs)), slices.Sorted(maps.Keys(v.Grads))
-	if len(outputs) == 0 || len(grads) == 0 {
-		t.Fatalf("%s has no outputs or no gradients", v.Name)
-	}
 	checkSAMParameters(t, net, v)
-	for _, engine := range golden.Engines(t) {
-		t.Run(engine.Name, func(t *testing.T) {
-			store := gomodel.NewStore()
-			for _, p := range net.Parameters() {
-				if err := p.declare(store.RootScope(), v.Params.Get(t, p.Name).Tensor(t, engine.DType)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
-				out := net.Forward(scope, x, true)
-				loss := graph.ReduceAllMean(graph.Square(out.Pooled))
-				var nodes, sources []*graph.Node
-				for _, name := range outputs {
-					nodes = append(nodes, samOutput(scope, name, out, loss, grid, side, depth))
-				}
-				for _, name := range grads {
-					if name == "image" {
-						sources = append(sources, x)
-					} else {
-						sources = append(sources, variable(scope, name).NodeValue(x.Graph()))
-					}
-				}
-				return append(nodes, graph.Gradient(loss, sources...)...)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer exec.Finalize()
-			results, err := exec.Call(image.Tensor(t, engine.DType))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, name := range outputs {
-				golden.Near(t, name, golden.ArrayOf(t, results[i]), v.Outputs[name], engine.Tolerance)
-			}
-			for i, name := range grads {
-				golden.Near(t, "d loss/d "+name, golden.ArrayOf(t, results[len(outputs)+i]), v.Grads[name], engine.Tolerance)
-			}
+	compareTransformer(t, v, net, func(out Outputs) *graph.Node { return graph.ReduceAllMean(graph.Square(out.Pooled)) },
+		func(scope *gomodel.Scope, name string, out Outputs, loss *graph.Node) *graph.Node {
+			return samOutput(scope, name, out, loss, grid, side, depth)
 		})
-	}
 }
 
 // checkSAMParameters compares names and shapes with the file's; the neck is left out of both.

@@ -41,10 +41,33 @@ func testGoldenViT(t *testing.T, v *golden.Vector) {
 		names[fmt.Sprintf("block%d.attn_out", i)] = fmt.Sprintf("blocks.%d.attn", i)
 		names[fmt.Sprintf("block%d.mlp_out", i)] = fmt.Sprintf("blocks.%d.mlp", i)
 	}
+	if len(v.Params) != len(net.Parameters()) {
+		t.Errorf("the file has %d parameters, the network %d", len(v.Params), len(net.Parameters()))
+	}
+	compareTransformer(t, v, net, func(out Outputs) *graph.Node { return meanCrossEntropy(out.Logits, labels) }, func(_ *gomodel.Scope, name string, out Outputs, loss *graph.Node) *graph.Node {
+		switch {
+		case name == "loss":
+			return loss
+		case name == "logits":
+			return out.Logits
+		case name == "cls_feature" || name == "pooled":
+			return out.Pooled
+		case out.Taps[names[name]] != nil:
+			return out.Taps[names[name]]
+		}
+		panic(fmt.Errorf("the network does not hand out %s", name))
+	})
+}
+
+// compareTransformer compares a network's outputs, which output finds by their names, and every gradient of the loss with the
+// file's.
+func compareTransformer(t *testing.T, v *golden.Vector, net *Network, lossOf func(Outputs) *graph.Node, output func(scope *gomodel.Scope, name string, out Outputs, loss *graph.Node) *graph.Node) {
+	t.Helper()
 	outputs, grads := slices.Sorted(maps.Keys(v.Outputs)), slices.Sorted(maps.Keys(v.Grads))
 	if len(outputs) == 0 || len(grads) == 0 {
 		t.Fatalf("%s has no outputs or no gradients", v.Name)
 	}
+	image := v.Inputs.Get(t, "image")
 	for _, engine := range golden.Engines(t) {
 		t.Run(engine.Name, func(t *testing.T) {
 			store := gomodel.NewStore()
@@ -53,26 +76,12 @@ func testGoldenViT(t *testing.T, v *golden.Vector) {
 					t.Fatal(err)
 				}
 			}
-			if len(v.Params) != len(net.Parameters()) {
-				t.Errorf("the file has %d parameters, the network %d", len(v.Params), len(net.Parameters()))
-			}
 			exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
 				out := net.Forward(scope, x, true)
-				loss := meanCrossEntropy(out.Logits, labels)
+				loss := lossOf(out)
 				var nodes, sources []*graph.Node
 				for _, name := range outputs {
-					switch {
-					case name == "loss":
-						nodes = append(nodes, loss)
-					case name == "logits":
-						nodes = append(nodes, out.Logits)
-					case name == "cls_feature" || name == "pooled":
-						nodes = append(nodes, out.Pooled)
-					case out.Taps[names[name]] != nil:
-						nodes = append(nodes, out.Taps[names[name]])
-					default:
-						panic(fmt.Errorf("the network does not hand out %s", name))
-					}
+					nodes = append(nodes, output(scope, name, out, loss))
 				}
 				for _, name := range grads {
 					if name == "image" {
