@@ -206,6 +206,9 @@ func provenance(spec *Spec, records map[Cell]*record.Record) string {
 		note = " These are phantoms, synthetic images: no claim about real data rests on them."
 	}
 	n := any.Result.Counts
+	if n.Unused > 0 {
+		note += fmt.Sprintf(" These are a share of %g of the training images; %d are not used.", c.Dataset.TrainShare, n.Unused)
+	}
 	if n.Dropped > 0 {
 		note += fmt.Sprintf(" %d test images whose pixels are in another part were left out.", n.Dropped)
 	}

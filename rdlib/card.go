@@ -28,6 +28,7 @@ Research on knowledge distillation, and on images like those it was trained on. 
 ## Data
 
 {{.Counts.Train}} training, {{.Counts.Validation}} validation and {{.Counts.Test}} test images of {{esc .Config.Dataset.Name}}{{if .Config.Dataset.Phantom}} (phantom){{end}}, split seed {{.Config.Seeds.Split}}; every file is named in ` + "`manifest.json`" + ` (sha256 {{.Config.Dataset.Manifest}}).
+{{- if .Counts.Unused}} {{.Counts.Unused}} further training images were not used: it was trained on a share of {{.Config.Dataset.TrainShare}}.{{end}}
 {{- if .Counts.Skipped}} {{.Counts.Skipped}} unreadable images were left out.{{end}}
 {{- if .Counts.Dropped}} {{.Counts.Dropped}} test images were left out, whose pixels are in another part.{{end}}
 {{- if .Leaks}} The pixels of {{len .Leaks}} test images are in the training or validation part too.{{end}}

@@ -59,6 +59,7 @@ func TestModelCard(t *testing.T) {
 func TestModelCardOfLittle(t *testing.T) {
 	r := cardRecord()
 	r.Result.Config.Dataset.Phantom, r.Result.Teacher, r.Leaks, r.Run.Command = true, nil, nil, ""
+	r.Result.Config.Dataset.TrainShare, r.Result.Counts.Unused = 0.25, 60
 	for i := range r.Result.Predictions {
 		r.Result.Predictions[i].Class = 0
 	}
@@ -66,7 +67,7 @@ func TestModelCardOfLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Trained on phantoms", "None: the student was trained on the labels alone", `It calls every test image be\|nign.`} {
+	for _, want := range []string{"Trained on phantoms", "60 further training images were not used: it was trained on a share of 0.25.", "None: the student was trained on the labels alone", `It calls every test image be\|nign.`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -48,8 +48,11 @@ type Options struct {
 	Half      bool
 	Strict    bool
 	DropLeaks bool // leave test images out whose pixels are in another part
-	Seeds     record.Seeds
-	Optimizer record.Optimizer // the zero value is train.DefaultOptimizer
+	// TrainShare of the training images, in (0, 1], is trained on, see dataset.Reduced; 0 is 1. Steps are as many whatever the
+	// share; an epoch is one pass over the images trained on, so that a smaller share has fewer steps.
+	TrainShare float64
+	Seeds      record.Seeds
+	Optimizer  record.Optimizer // the zero value is train.DefaultOptimizer
 
 	Replace         bool               // by Adapt: a model of other settings at the same place is replaced; else it is an error
 	Checkpoint      string             // file; "" keeps none
@@ -84,6 +87,14 @@ func (o Options) resolve() (Options, error) {
 	if o.Name == "" {
 		o.Name = o.Student + " " + o.Method
 	}
+	if o.TrainShare == 1 {
+		o.TrainShare = 0
+	}
+	if o.TrainShare != 0 {
+		if err := dataset.CheckShare(o.TrainShare); err != nil {
+			return o, &UsageError{err}
+		}
+	}
 	switch {
 	case o.Epochs != 0 && o.Steps != 0:
 		return o, usagef("give epochs or steps, not both")
@@ -113,7 +124,7 @@ func (o Options) resolve() (Options, error) {
 }
 
 func (o Options) dataKey() dataKey {
-	return dataKey{o.Data, o.Layout, o.Seeds.Split, o.Strict, o.DropLeaks}
+	return dataKey{o.Data, o.Layout, o.Seeds.Split, o.Strict, o.DropLeaks, o.TrainShare}
 }
 
 // Job is a cell ready to train: checked, resolved, with its key.
@@ -269,7 +280,7 @@ func (j *Job) config() record.Config {
 
 // recordOf is what records say of the images.
 func (o Options) recordOf(d *dataset.Dataset) record.Dataset {
-	r := record.Dataset{Name: o.DataName, Phantom: d.Phantom != nil, Manifest: d.Hash(), DropLeaks: o.DropLeaks}
+	r := record.Dataset{Name: o.DataName, Phantom: d.Phantom != nil, Manifest: d.Hash(), DropLeaks: o.DropLeaks, TrainShare: o.TrainShare}
 	if r.Name == "" {
 		r.Name = folderName(o.Data)
 	}
@@ -386,6 +397,7 @@ func (j *Job) result(t *train.Trained) record.Result {
 		Counts: record.Counts{
 			Train: len(j.Dataset.Indices(dataset.Train)), Validation: len(j.Dataset.Indices(dataset.Val)),
 			Test: len(j.Dataset.Indices(dataset.Test)), Skipped: len(j.Dataset.Skipped), Dropped: len(j.Dataset.Indices(dataset.Dropped)),
+			Unused: len(j.Dataset.Indices(dataset.Unused)),
 		},
 		Curves: t.Curves, Last: t.Last, Best: t.Best,
 	}

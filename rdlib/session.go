@@ -51,6 +51,7 @@ type dataKey struct {
 	seed        uint64
 	strict      bool
 	dropLeaks   bool
+	trainShare  float64 // of the training images; 0: all
 }
 
 type storeKey struct {
@@ -131,6 +132,9 @@ func (s *Session) dataset(ctx context.Context, key dataKey) (*dataset.Dataset, e
 	if d := s.data[key]; d != nil {
 		return d, nil
 	}
+	if key.trainShare != 0 {
+		return s.reduced(ctx, key)
+	}
 	d, err := dataset.Open(ctx, key.dir, dataset.Options{Layout: key.layout, Strict: key.strict, DropLeaks: key.dropLeaks, SplitSeed: key.seed, Progress: s.bar("checking images", "images")})
 	if err != nil {
 		return nil, asInput(err)
@@ -142,6 +146,22 @@ func (s *Session) dataset(ctx context.Context, key dataKey) (*dataset.Dataset, e
 	for _, note := range d.Notes {
 		fmt.Fprintf(s.Log, "note: %s\n", note)
 	}
+	s.data[key] = d
+	return d, nil
+}
+
+// reduced is a data set with a share of its training images; the whole is opened once for all shares.
+func (s *Session) reduced(ctx context.Context, key dataKey) (*dataset.Dataset, error) {
+	whole := key
+	whole.trainShare = 0
+	d, err := s.dataset(ctx, whole)
+	if err != nil {
+		return nil, err
+	}
+	if d, err = d.Reduced(key.trainShare); err != nil {
+		return nil, &UsageError{err}
+	}
+	fmt.Fprintln(s.Log, d.Summary())
 	s.data[key] = d
 	return d, nil
 }

@@ -67,6 +67,7 @@ them. Methods and their options:
 	f.IntVar(&o.Epochs, "epochs", 0, "epochs to train (default 240, the paper's, unless --steps is given)")
 	f.IntVar(&o.Steps, "steps", 0, "optimizer steps to train, instead of --epochs")
 	f.IntVar(&o.Batch, "batch", 32, "images a step")
+	shareFlag(f, &o.TrainShare)
 	f.BoolVar(&o.DropLeaks, "drop-leaks", false, "leave test images out whose pixels are in the training or validation part")
 	f.Float64Var(&o.Optimizer.LearningRate, "lr", o.Optimizer.LearningRate, "AdamW's learning rate")
 	f.Float64Var(&o.Optimizer.WeightDecay, "weight-decay", o.Optimizer.WeightDecay, "AdamW's weight decay")

@@ -82,6 +82,7 @@ func trainingFlags(f *pflag.FlagSet, o *rdlib.Options) {
 	f.BoolVar(&o.Half, "half", false, "cache the teacher's features in half precision")
 	f.BoolVar(&o.Strict, "strict", false, "stop at an unreadable image instead of leaving it out")
 	f.BoolVar(&o.DropLeaks, "drop-leaks", false, "leave test images out whose pixels are in the training or validation part")
+	shareFlag(f, &o.TrainShare)
 	f.Float64Var(&o.Optimizer.LearningRate, "lr", o.Optimizer.LearningRate, "AdamW's learning rate")
 	f.Float64Var(&o.Optimizer.WeightDecay, "weight-decay", o.Optimizer.WeightDecay, "AdamW's weight decay")
 	f.StringVar(&o.Optimizer.Schedule, "schedule", o.Optimizer.Schedule, "learning-rate schedule: "+strings.Join(train.Schedules, " or "))
@@ -176,9 +177,14 @@ the test images and must agree with training. Run the same command again to cont
 	return cmd
 }
 
+// shareFlag is the share of the training images.
+func shareFlag(f *pflag.FlagSet, share *float64) {
+	f.Float64Var(share, "train-share", 1, "share of the training images to train on, above 0 and at most 1, of each class; those of a smaller share are among those of a larger one")
+}
+
 // positive refuses numbers that were given and mean nothing; left out, each has its default.
 func positive(flags *pflag.FlagSet) error {
-	for _, name := range []string{"size", "teacher-size", "epochs", "steps", "batch", "views", "width", "seeds", "workers", "triplets", "rows", "resolution"} {
+	for _, name := range []string{"size", "teacher-size", "epochs", "steps", "batch", "views", "width", "train-share", "seeds", "workers", "triplets", "rows", "resolution"} {
 		flag := flags.Lookup(name)
 		if flag == nil || !flag.Changed {
 			continue

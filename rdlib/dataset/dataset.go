@@ -50,6 +50,7 @@ type Dataset struct {
 	SplitSeed    uint64
 	TestFraction float64
 	ValFraction  float64
+	TrainShare   float64 // of the training images that are used, see Reduced; 0: all
 	// Notes say what a reader of the results should know, such as a class that the test part lacks.
 	Notes []string
 	// ListedTwice are images that a published list names more than once; each is used once.
@@ -310,6 +311,9 @@ func (d *Dataset) Summary() string {
 		text += ", published test part"
 	} else {
 		text += fmt.Sprintf(", split seed %d", d.SplitSeed)
+	}
+	if n := len(d.Indices(Unused)); d.TrainShare > 0 {
+		text += fmt.Sprintf(", a share of %g of the training images, %d are not used", d.TrainShare, n)
 	}
 	if n := len(d.Skipped); n > 0 {
 		text += fmt.Sprintf(", %d unreadable left out", n)

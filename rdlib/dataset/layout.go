@@ -22,12 +22,13 @@ func badDataset(format string, args ...any) error {
 type Split string
 
 // The parts. Val chooses between students of one run; Test is looked at once; what is Dropped was of the test part and is
-// not used, see Options.DropLeaks.
+// not used, see Options.DropLeaks; what is Unused was of the training part, see Dataset.Reduced.
 const (
 	Train   Split = "train"
 	Val     Split = "val"
 	Test    Split = "test"
 	Dropped Split = "dropped"
+	Unused  Split = "unused"
 )
 
 // Ignored counts what a folder holds beside images.

@@ -31,6 +31,7 @@ type Manifest struct {
 	SplitSeed    uint64    `json:"split_seed"`
 	TestFraction float64   `json:"test_fraction"`
 	ValFraction  float64   `json:"val_fraction"`
+	TrainShare   float64   `json:"train_share,omitempty"`
 	Items        []Item    `json:"items"`
 	Skipped      []Skipped `json:"skipped,omitempty"`
 	Ignored      Ignored   `json:"ignored"`
@@ -70,8 +71,8 @@ func (d *Dataset) Hash() string {
 func (d *Dataset) Manifest() *Manifest {
 	return &Manifest{
 		Version: ManifestVersion, Name: d.Name, Layout: d.Layout, Phantom: d.Phantom, Classes: d.Classes, Published: d.Published,
-		SplitSeed: d.SplitSeed, TestFraction: d.TestFraction, ValFraction: d.ValFraction, Items: d.Items, Skipped: d.Skipped,
-		Ignored: d.Ignored, Notes: d.Notes, ListedTwice: d.ListedTwice, SHA256: d.Hash(),
+		SplitSeed: d.SplitSeed, TestFraction: d.TestFraction, ValFraction: d.ValFraction, TrainShare: d.TrainShare, Items: d.Items,
+		Skipped: d.Skipped, Ignored: d.Ignored, Notes: d.Notes, ListedTwice: d.ListedTwice, SHA256: d.Hash(),
 	}
 }
 
@@ -119,8 +120,8 @@ func (m *Manifest) validate() error {
 			return fmt.Errorf("%s is listed twice", item.Path)
 		case item.Label < 0 || item.Label >= len(m.Classes):
 			return fmt.Errorf("%s has label %d of %d classes", item.Path, item.Label, len(m.Classes))
-		case !slices.Contains([]Split{Train, Val, Test, Dropped}, item.Split):
-			return fmt.Errorf("%s is in part %q, which is none of %s, %s, %s, %s", item.Path, item.Split, Train, Val, Test, Dropped)
+		case !slices.Contains([]Split{Train, Val, Test, Dropped, Unused}, item.Split):
+			return fmt.Errorf("%s is in part %q, which is none of %s, %s, %s, %s, %s", item.Path, item.Split, Train, Val, Test, Dropped, Unused)
 		}
 		seen[item.Path] = true
 	}
@@ -133,8 +134,8 @@ func (m *Manifest) validate() error {
 func (m *Manifest) dataset() *Dataset {
 	return &Dataset{
 		Name: m.Name, Layout: m.Layout, Phantom: m.Phantom, Classes: m.Classes, Published: m.Published, SplitSeed: m.SplitSeed,
-		TestFraction: m.TestFraction, ValFraction: m.ValFraction, Items: m.Items, Skipped: m.Skipped, Ignored: m.Ignored, Notes: m.Notes,
-		ListedTwice: m.ListedTwice,
+		TestFraction: m.TestFraction, ValFraction: m.ValFraction, TrainShare: m.TrainShare, Items: m.Items, Skipped: m.Skipped,
+		Ignored: m.Ignored, Notes: m.Notes, ListedTwice: m.ListedTwice,
 	}
 }
 

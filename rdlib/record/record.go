@@ -74,6 +74,8 @@ type Dataset struct {
 	Manifest string `json:"manifest_sha256"`
 	// DropLeaks: test images whose pixels are in the training or validation part were left out.
 	DropLeaks bool `json:"drop_leaks,omitempty"`
+	// TrainShare is the share of the training part that was trained on, see dataset.Reduced; 0: all of it.
+	TrainShare float64 `json:"train_share,omitempty"`
 }
 
 // Features says how the teacher's features were computed.
@@ -114,11 +116,12 @@ type Backend struct {
 
 // Counts are numbers of images.
 type Counts struct {
-	Train      int `json:"train"`
+	Train      int `json:"train"` // that were trained on
 	Validation int `json:"validation"`
 	Test       int `json:"test"`
 	Skipped    int `json:"skipped"`           // unreadable, left out
 	Dropped    int `json:"dropped,omitempty"` // test images left out because of Dataset.DropLeaks
+	Unused     int `json:"unused,omitempty"`  // training images left out because of Dataset.TrainShare
 }
 
 // Teacher is what is known of the foundation model.
