@@ -37,12 +37,12 @@ var boundaryMethods = []string{"rd", "direct", "kd", "scratch"}
 func (p *Plan) BoundaryCells() []Cell {
 	var best []Cell
 	for _, rd := range p.Cells {
-		if rd.Method != "rd" || rd.Seed != 1 {
+		if rd.Method != "rd" || rd.Seed != 1 || rd.Share != 0 {
 			continue
 		}
 		var beside []Cell
 		for _, c := range p.Cells {
-			if c.Dataset == rd.Dataset && c.Student == rd.Student && (c.Teacher == rd.Teacher || c.Teacher == "") && c.Seed == 1 {
+			if c.Dataset == rd.Dataset && c.Student == rd.Student && (c.Teacher == rd.Teacher || c.Teacher == "") && c.Seed == 1 && c.Share == 0 {
 				beside = append(beside, c)
 			}
 		}

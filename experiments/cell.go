@@ -11,12 +11,16 @@ type Cell struct {
 	Seed            uint64
 	Teacher         string // "" where the method has none, or where a comparison has one only
 	Dataset         string // "" where a comparison has one only
+	Share           int    // of the training images, per cent; 0: all
 }
 
 func (c Cell) String() string {
 	text := c.Student + " " + Variant{c.Method, c.Teacher}.String() + fmt.Sprintf(" seed %d", c.Seed)
 	if c.Dataset != "" {
 		text = c.Dataset + " " + text
+	}
+	if c.Share != 0 {
+		text += fmt.Sprintf(", %d %% of the training images", c.Share)
 	}
 	return text
 }
@@ -27,12 +31,23 @@ func (c Cell) file() string {
 	if c.Teacher != "" {
 		name += "-" + c.Teacher
 	}
-	name = fmt.Sprintf("%s-%d", name, c.Seed)
+	name = fmt.Sprintf("%s-%d", name, c.Seed) + c.suffix()
 	if c.Dataset != "" {
 		name = c.Dataset + "/" + name
 	}
 	return name
 }
+
+// suffix ends the names of files of a cell of a share. It stands behind the seed, so that no other cell's name ends so.
+func (c Cell) suffix() string {
+	if c.Share == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-share%d", c.Share)
+}
+
+// share is the cell's share of the training images as options and records have it; 0: all.
+func (c Cell) share() float64 { return float64(c.Share) / 100 }
 
 // Variant is a method with the teacher it learns from, as Cell names it.
 type Variant struct{ Method, Teacher string }

@@ -264,6 +264,14 @@ func (c *checker) run() {
 		if b.Seeds < 0 || b.Seeds > maxSeeds {
 			c.say(c.source.at("run", i, "seeds"), "seeds %d: 1 to %d are possible", b.Seeds, maxSeeds)
 		}
+		for k, share := range b.Shares {
+			switch at := c.source.at("run", i, "shares", k); {
+			case share < 1 || share > 99:
+				c.say(at, "share %d: 1 to 99 per cent of the training images are possible; all are what a block without shares has", share)
+			case slices.Index(b.Shares, share) < k:
+				c.say(at, "share %d stands twice: its cells would be computed twice", share)
+			}
+		}
 	}
 	if len(c.mistakes) > 0 {
 		return

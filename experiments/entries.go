@@ -13,7 +13,7 @@ import (
 
 // Entry is a record as a row of a data frame. Accuracies are of the last epoch, in per cent.
 type Entry struct {
-	Dataset  string
+	Dataset  string // and the share of its training images, where not all are used
 	Student  string
 	Teacher  string // "" where the method needs none
 	Method   string
@@ -40,6 +40,9 @@ func ReadEntries(dir string) ([]Entry, error) {
 		entry := Entry{
 			Dataset: c.Dataset.Name, Student: c.Student, Method: c.Method, Seed: int(c.Seeds.Init),
 			Right: last.TestCorrect, Images: last.TestTotal, Accuracy: 100 * last.TestAccuracy, Record: r,
+		}
+		if share := c.Dataset.TrainShare; share != 0 {
+			entry.Dataset += fmt.Sprintf(", %g %% of the training images", 100*share)
 		}
 		if r.Result.Teacher != nil {
 			entry.Teacher = r.Result.Teacher.Name

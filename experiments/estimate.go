@@ -28,7 +28,7 @@ func (p *Plan) Estimate(r *Results) (todo int, total time.Duration) {
 	}
 	sum := 0.0
 	for _, c := range p.Cells {
-		if r.records[c] != nil {
+		if r.of(c).records[c] != nil {
 			continue
 		}
 		todo++
@@ -84,15 +84,18 @@ func (p *Plan) Describe(r *Results) string {
 		} else {
 			name += ", no teacher"
 		}
+		if c.Share != 0 {
+			name += fmt.Sprintf(", %d %% of the training images", c.Share)
+		}
 		l := lines[name]
 		if l == nil {
 			l = &line{}
 			lines[name], order = l, append(order, name)
 		}
 		switch {
-		case r.records[c] != nil:
+		case r.of(c).records[c] != nil:
 			l.done++
-		case r.failed[c] != nil:
+		case r.of(c).failed[c] != nil:
 			l.failed++
 			fallthrough
 		default:
@@ -114,7 +117,12 @@ func (p *Plan) Describe(r *Results) string {
 		text += ", a guess until the first are done"
 	}
 	text += "; phantoms, teachers and their features come on top\n"
-	rest := len(p.Matrix.block(Block{}, p.Data)) - len(p.Cells)
+	rest := len(p.Matrix.block(Block{}, p.Data))
+	for _, c := range p.Cells {
+		if c.Share == 0 {
+			rest--
+		}
+	}
 	if rest > 0 {
 		text += fmt.Sprintf("%d further cells of the whole matrix are not run\n", rest)
 	}

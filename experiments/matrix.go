@@ -100,13 +100,14 @@ type MatrixMethod struct {
 	Source  string            `yaml:"source"` // of the options
 }
 
-// Block is a part of a matrix. An empty list stands for all there are, zero seeds for the matrix's.
+// Block is a part of a matrix. An empty list of names stands for all there are, zero seeds for the matrix's.
 type Block struct {
 	Datasets []string `yaml:"datasets"`
 	Teachers []string `yaml:"teachers"`
 	Students []string `yaml:"students"`
 	Methods  []string `yaml:"methods"`
 	Seeds    int      `yaml:"seeds"`
+	Shares   []int    `yaml:"shares"` // of the training images, per cent; empty: all images
 }
 
 // Kinds of data.

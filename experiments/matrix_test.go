@@ -86,6 +86,11 @@ func TestMistakesAreToldWithFileAndLine(t *testing.T) {
 		{"seeds", "seeds: 2", "seeds: 0", "tiny.yaml:28: seeds 0: 1 to 1000 are possible"},
 		{"seeds that are no number", "seeds: 2", "seeds: two", "tiny.yaml:28: "},
 		{"cells planned twice", "seeds: 2\n", "seeds: 2\nrun:\n  - {datasets: [BUSI]}\n  - {students: [mobilenet]}\n", "tiny.yaml:31: busi-phantom mobilenet scratch seed 1 is planned in tiny.yaml:30 already"},
+		{"a share of all", "seeds: 2\n", "seeds: 2\nrun:\n  - {}\n  - shares: [10, 100]\n", "tiny.yaml:31: share 100: 1 to 99 per cent"},
+		{"a share of nothing", "seeds: 2\n", "seeds: 2\nrun:\n  - {shares: [0]}\n", "tiny.yaml:30: share 0: 1 to 99 per cent"},
+		{"a share that is no per cent", "seeds: 2\n", "seeds: 2\nrun:\n  - {shares: [0.25]}\n", "tiny.yaml:30: "},
+		{"a share twice", "seeds: 2\n", "seeds: 2\nrun:\n  - {shares: [10, 25, 10]}\n", "tiny.yaml:30: share 10 stands twice"},
+		{"shares planned twice", "seeds: 2\n", "seeds: 2\nrun:\n  - {shares: [10, 25], datasets: [BUSI]}\n  - {shares: [25], methods: [rd]}\n", "tiny.yaml:31: busi-phantom shufflenet rd, mini-raddensenet seed 1, 25 % of the training images is planned in tiny.yaml:30 already"},
 		{"unknown name in a block", "seeds: 2\n", "seeds: 2\nrun:\n  - {datasets: [BUSY]}\n", `tiny.yaml:30: unknown data set "BUSY": did you mean "BUSI"?`},
 		{"a file outside the root", "models/other.onnx", "../other.onnx", "tiny.yaml:21: file \"../other.onnx\" does not lie below the root"},
 		{"a name with a slash", "name: other", "name: a/b", `name "a/b": slashes`},
@@ -143,6 +148,56 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%+v: %v", s, err)
 		}
 	}
+}
+
+func TestPlanOfShares(t *testing.T) {
+	m := tinyMatrix(t, "seeds: 2\n", "seeds: 2\nrun:\n  - {}\n  - {datasets: [BUSI], students: [mobilenet], methods: [scratch, rd], seeds: 1, shares: [50, 10]}\n")
+	p, err := m.Plan(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 2 * 2 * 4 * 2
+	if len(p.Cells) != whole+4 || !slices.Equal(m.shares(), []int{10, 50}) {
+		t.Fatalf("%d cells, shares %v", len(p.Cells), m.shares())
+	}
+	files := map[string]bool{}
+	for _, c := range p.Cells {
+		files[c.file()] = true
+	}
+	for _, want := range []string{"busi-phantom/mobilenet-scratch-1", "busi-phantom/mobilenet-scratch-1-share10", "busi-phantom/mobilenet-rd-mini-raddensenet-1-share50"} {
+		if !files[want] {
+			t.Errorf("no cell has the file %s", want)
+		}
+	}
+	if len(files) != len(p.Cells) {
+		t.Errorf("%d files of %d cells", len(files), len(p.Cells))
+	}
+	// What is one of the tables has all training images.
+	for _, s := range []Selection{{Tables: []int{3}}, {Tables: []int{5}, Students: []string{"mobilenet"}}} {
+		p, err := m.Plan(s)
+		if err != nil || len(p.Cells) == 0 || slices.ContainsFunc(p.Cells, func(c Cell) bool { return c.Share != 0 }) {
+			t.Errorf("%+v: %v, %v", s, p, err)
+		}
+	}
+	if p, err := m.Plan(Selection{Seeds: 3, Methods: []string{"rd"}, Students: []string{"mobilenet"}, Datasets: []string{"BUSI"}}); err != nil || len(p.Cells) != 3+2*3 {
+		t.Errorf("%v, %v", p, err)
+	}
+	if len(p.rows(3)) != len(tinyPlan(t).rows(3)) || slices.ContainsFunc(p.BoundaryCells(), func(c Cell) bool { return c.Share != 0 }) {
+		t.Error("tables and Figure 2 know nothing of shares")
+	}
+	text := p.Describe(results(t, p, newStore(t)))
+	if !strings.Contains(text, "busi-phantom, mobilenet, mini-raddensenet, 10 % of the training images: 1 to compute") || strings.Contains(text, "further cells") {
+		t.Error(text)
+	}
+}
+
+func tinyPlan(t *testing.T) *Plan {
+	t.Helper()
+	p, err := tinyMatrix(t).Plan(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func TestPlanOfRealData(t *testing.T) {

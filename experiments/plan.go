@@ -156,9 +156,15 @@ func (m *Matrix) block(b Block, data string) []Cell {
 		n = m.Seeds
 	}
 	var cells []Cell
+	shares := b.Shares
+	if len(shares) == 0 {
+		shares = []int{0}
+	}
 	add := func(dataset, student, method, teacher string) {
-		for seed := range n {
-			cells = append(cells, Cell{Dataset: folderOf(dataset, data), Student: student, Method: method, Teacher: teacher, Seed: uint64(seed + 1)})
+		for _, share := range shares {
+			for seed := range n {
+				cells = append(cells, Cell{Dataset: folderOf(dataset, data), Student: student, Method: method, Teacher: teacher, Seed: uint64(seed + 1), Share: share})
+			}
 		}
 	}
 	for _, d := range m.Datasets {
@@ -191,6 +197,16 @@ func (m *Matrix) block(b Block, data string) []Cell {
 		}
 	}
 	return cells
+}
+
+// shares are the shares of the training images that blocks have, per cent, in ascending order.
+func (m *Matrix) shares() []int {
+	var shares []int
+	for _, b := range m.Run {
+		shares = append(shares, b.Shares...)
+	}
+	slices.Sort(shares)
+	return slices.Compact(shares)
 }
 
 // firstOf is the first name of all that a block has.

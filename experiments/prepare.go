@@ -39,6 +39,7 @@ func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cel
 	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
 	o := m.Options()
 	o.Student, o.Method, o.MethodOptions, o.Seeds = c.Student, c.Method, m.methodOptions(method), record.SameSeeds(c.Seed)
+	o.TrainShare = c.share()
 	var err error
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
 		return o, err
@@ -81,7 +82,7 @@ func (p *preparation) adapted(ctx context.Context, session *rdlib.Session, c Cel
 }
 
 func (p *preparation) adaptedFile(c Cell) string {
-	return filepath.Join(p.plan.work, p.plan.Matrix.Name, "adapted", c.Dataset, fmt.Sprintf("%s-%s-%d.onnx", c.Teacher, c.Method, c.Seed))
+	return filepath.Join(p.plan.work, p.plan.Matrix.Name, "adapted", c.Dataset, fmt.Sprintf("%s-%s-%d%s.onnx", c.Teacher, c.Method, c.Seed, c.suffix()))
 }
 
 // adaptation are the options of a cell's adaptation of its teacher.
@@ -100,7 +101,7 @@ func (p *preparation) adaptation(c Cell, o rdlib.Options) rdlib.Options {
 func (p *preparation) own(ctx context.Context, session *rdlib.Session, c Cell, name string) (r *record.Record, done bool, err error) {
 	m := p.plan.Matrix
 	o := m.Options()
-	o.Seeds = record.SameSeeds(c.Seed)
+	o.Seeds, o.TrainShare = record.SameSeeds(c.Seed), c.share()
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
 		return nil, false, err
 	}

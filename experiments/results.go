@@ -25,6 +25,9 @@ type Results struct {
 	records map[Cell]*record.Record
 	failed  map[Cell]*Failure
 	seeds   int // 1 … seeds were looked for
+	share   int // of the training images, per cent, that these records are of; 0: all
+	// reduced are the results of each share of the training images that the matrix has; tables of methods know nothing of them.
+	reduced map[int]*Results
 	// Strange says of each record that is not counted why.
 	Strange []string
 }
@@ -32,12 +35,30 @@ type Results struct {
 // Results reads the records of the whole matrix, whatever part of it the plan computes. Records that are damaged or of
 // another configuration are not counted.
 func (p *Plan) Results(store *Store) (*Results, error) {
-	r := &Results{plan: p, store: store, records: map[Cell]*record.Record{}, failed: map[Cell]*Failure{}}
+	r, err := p.resultsOf(store, 0)
+	if err != nil {
+		return nil, err
+	}
+	r.reduced = map[int]*Results{}
+	for _, share := range p.Matrix.shares() {
+		reduced, err := p.resultsOf(store, share)
+		if err != nil {
+			return nil, err
+		}
+		r.reduced[share] = reduced
+		r.Strange = append(r.Strange, reduced.Strange...)
+	}
+	return r, nil
+}
+
+// resultsOf reads the records of the students of a share of the training images; 0: of all.
+func (p *Plan) resultsOf(store *Store, share int) (*Results, error) {
+	r := &Results{plan: p, store: store, share: share, records: map[Cell]*record.Record{}, failed: map[Cell]*Failure{}}
 	r.seeds = p.Matrix.Seeds
 	for _, c := range p.Cells {
 		r.seeds = max(r.seeds, int(c.Seed))
 	}
-	for _, c := range p.Matrix.block(Block{Seeds: r.seeds}, p.Data) {
+	for _, c := range p.Matrix.block(Block{Seeds: r.seeds, Shares: []int{share}}, p.Data) {
 		found, err := store.Record(c)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -57,6 +78,14 @@ func (p *Plan) Results(store *Store) (*Results, error) {
 		}
 	}
 	return r, nil
+}
+
+// of is the part of the results that a cell's record belongs to.
+func (r *Results) of(c Cell) *Results {
+	if reduced := r.reduced[c.Share]; reduced != nil {
+		return reduced
+	}
+	return r
 }
 
 // differs says in what a record is not what the matrix asks of a cell; "" where it is, as far as can be told without
@@ -86,6 +115,7 @@ func (p *Plan) differs(c Cell, r *record.Record) string {
 		{"learning rate", config.Optimizer.LearningRate, t.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, t.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, t.Schedule}, {"threads", config.Backend.Threads, t.Threads},
 		{"phantom", config.Dataset.Phantom || p.Data == Real, true}, {"images left out", config.Dataset.DropLeaks, t.DropLeaks},
+		{"share of the training images", config.Dataset.TrainShare, c.share()},
 	}
 	if t.Epochs == 0 {
 		pairs = append(pairs, pair{"steps", config.Steps, t.Steps})
@@ -127,6 +157,7 @@ func (p *Plan) teacherDiffers(c Cell, r *record.Record) string {
 		{"method", config.Method, c.Method}, {"seeds", config.Seeds, record.SameSeeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, a.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, a.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, a.Schedule}, {"threads", config.Backend.Threads, t.Threads}, {"phantom", config.Dataset.Phantom || p.Data == Real, true},
+		{"share of the training images", config.Dataset.TrainShare, c.share()},
 	}
 	if a.Epochs == 0 {
 		pairs = append(pairs, pair{"steps", config.Steps, a.Steps})
@@ -189,7 +220,7 @@ func (r *Results) link(path string) string {
 func (r *Results) seedsOf(v *Value, dataset, student, method, teacher string) map[uint64]float64 {
 	found := map[uint64]float64{}
 	for seed := range uint64(r.seeds) {
-		c := Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed + 1}
+		c := Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed + 1, Share: r.share}
 		if rec := r.records[c]; rec != nil {
 			found[c.Seed] = r.outcome(rec)
 			v.Records = append(v.Records, r.link(r.store.recordPath(c)))
@@ -209,7 +240,7 @@ func (r *Results) accuracy(dataset, student, method, teacher string, paper float
 		v.mean(slices.Collect(maps.Values(found)))
 		var images []int
 		for seed := range found {
-			rec := r.records[Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed}]
+			rec := r.records[Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed, Share: r.share}]
 			images = append(images, r.reported(rec).TestTotal)
 		}
 		v.Images = span(images)

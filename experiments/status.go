@@ -34,7 +34,8 @@ type CellStatus struct {
 	Method   string     `json:"method"`
 	Teacher  string     `json:"teacher,omitempty"`
 	Seed     uint64     `json:"seed"`
-	State    string     `json:"state"` // done, running, failed or missing
+	Share    int        `json:"share,omitempty"` // of the training images, per cent
+	State    string     `json:"state"`           // done, running, failed or missing
 	By       string     `json:"by,omitempty"`
 	Error    string     `json:"error,omitempty"`
 	Failed   *time.Time `json:"failed,omitempty"`
@@ -50,8 +51,8 @@ func (p *Plan) Status(store *Store) (*Status, error) {
 	}
 	s := &Status{Profile: p.Matrix.Name, Out: store.dir, Cells: []CellStatus{}, Strange: r.Strange, Missing: p.Missing}
 	for _, c := range p.Cells {
-		cell := CellStatus{Dataset: c.Dataset, Student: c.Student, Method: c.Method, Teacher: c.Teacher, Seed: c.Seed}
-		rec, failure := r.records[c], r.failed[c]
+		cell := CellStatus{Dataset: c.Dataset, Student: c.Student, Method: c.Method, Teacher: c.Teacher, Seed: c.Seed, Share: c.Share}
+		rec, failure := r.of(c).records[c], r.of(c).failed[c]
 		switch {
 		case rec != nil:
 			accuracy := r.outcome(rec)

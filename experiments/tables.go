@@ -21,13 +21,14 @@ func withoutCells(numbers []int) bool {
 	return len(numbers) > 0 && !slices.ContainsFunc(numbers, func(n int) bool { return slices.Contains(CellTables(), n) })
 }
 
-// wanted is whether a cell is part of one of the tables asked for; none: of any.
+// wanted is whether a cell is part of one of the tables asked for; none: of any. No table has students of a share of the
+// training images.
 func (p *Plan) wanted(numbers []int) func(Cell) bool {
 	return func(c Cell) bool {
 		peft := adapts(c.Method) && c.Method != rdlib.FineTune
-		return len(numbers) == 0 ||
-			slices.Contains(numbers, 3) && !peft ||
-			slices.Contains(numbers, 4) && (peft || c.Method == "rd" && p.canAdapt(c.Teacher)) ||
-			slices.Contains(numbers, 5) && (c.Method == "scratch" || c.Method == "rd")
+		return len(numbers) == 0 || c.Share == 0 &&
+			(slices.Contains(numbers, 3) && !peft ||
+				slices.Contains(numbers, 4) && (peft || c.Method == "rd" && p.canAdapt(c.Teacher)) ||
+				slices.Contains(numbers, 5) && (c.Method == "scratch" || c.Method == "rd"))
 	}
 }

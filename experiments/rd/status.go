@@ -28,7 +28,7 @@ func statusCommand() *cobra.Command {
 				return printJSON(status)
 			}
 			for _, c := range status.Cells {
-				name := experiments.Cell{Dataset: c.Dataset, Student: c.Student, Method: c.Method, Teacher: c.Teacher, Seed: c.Seed}
+				name := experiments.Cell{Dataset: c.Dataset, Student: c.Student, Method: c.Method, Teacher: c.Teacher, Seed: c.Seed, Share: c.Share}
 				switch {
 				case c.State == "running":
 					fmt.Printf("running: %s (%s)\n", name, c.By)
