@@ -156,14 +156,18 @@ func Gains(pairs []Pair) []Gain {
 		d := differences[[3]string{g.Dataset, g.Student, g.Teacher}]
 		g.Seeds = len(d)
 		g.Mean, g.Half = stat.MeanInterval(d)
-		switch {
-		case math.IsNaN(g.Half):
-			g.Verdict = "one seed tells nothing"
-		case math.Abs(g.Mean) > g.Half:
-			g.Verdict = "a difference"
-		default:
-			g.Verdict = "within noise"
-		}
+		g.Verdict = verdict(g.Mean, g.Half)
 	}
 	return gains
+}
+
+// verdict says whether the 95 % interval of a mean over seeds, of a half width that is NaN for one seed, holds 0.
+func verdict(mean, half float64) string {
+	switch {
+	case math.IsNaN(half):
+		return "one seed tells nothing"
+	case math.Abs(mean) > half:
+		return "a difference"
+	}
+	return "within noise"
 }

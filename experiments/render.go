@@ -18,7 +18,20 @@ import (
 )
 
 // name is the table's file name, without extension.
-func (t *Table) name() string { return fmt.Sprintf("table%d", t.Number) }
+func (t *Table) name() string {
+	if t.Number == 0 {
+		return t.Name
+	}
+	return fmt.Sprintf("table%d", t.Number)
+}
+
+// heading is the title, behind the number where there is one.
+func (t *Table) heading() string {
+	if t.Number == 0 {
+		return t.Title
+	}
+	return fmt.Sprintf("Table %d. %s", t.Number, t.Title)
+}
 
 // Write writes a table to a folder as Markdown, CSV, LaTeX (booktabs) and HTML.
 func (t *Table) Write(dir string) error {
@@ -41,7 +54,7 @@ func (t *Table) Write(dir string) error {
 
 func (t *Table) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Table %d. %s\n\n", t.Number, md.Escape(t.Title))
+	fmt.Fprintf(&b, "# %s\n\n", md.Escape(t.heading()))
 	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	var heads, rule []string
 	for _, h := range slices.Concat(t.Labels, t.Columns) {
@@ -231,7 +244,7 @@ var page = template.Must(template.New("table").Parse(`<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Table {{.Number}}. {{.Title}}</title>
+<title>{{.Heading}}</title>
 <style>
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em; color: #222; }
 h1 { font-size: 1.2em; }
@@ -247,7 +260,7 @@ tbody tr:hover { background: #f2f5f9; }
 </style>
 </head>
 <body>
-<h1>Table {{.Number}}. {{.Title}}</h1>
+<h1>{{.Heading}}</h1>
 <div class="wide"><table>
 <thead><tr>{{range .Labels}}<th>{{.}}</th>{{end}}{{range .Columns}}<th>{{.}}</th>{{end}}</tr></thead>
 <tbody>
@@ -290,6 +303,6 @@ func (t *Table) html() ([]byte, error) {
 		rows = append(rows, out)
 	}
 	var b bytes.Buffer
-	err := page.Execute(&b, map[string]any{"Number": t.Number, "Title": t.Title, "Labels": t.Labels, "Columns": t.Columns, "Rows": rows, "Footer": t.footer()})
+	err := page.Execute(&b, map[string]any{"Heading": t.heading(), "Labels": t.Labels, "Columns": t.Columns, "Rows": rows, "Footer": t.footer()})
 	return b.Bytes(), err
 }

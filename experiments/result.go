@@ -19,7 +19,8 @@ const (
 
 // Table is a table of results before it is written down, in any format.
 type Table struct {
-	Number  int
+	Number  int    // the paper's; 0: it has none
+	Name    string // of its files, where it has no number
 	Title   string
 	Labels  []string // headings of the columns that say what a row is
 	Columns []string // headings of the columns of values

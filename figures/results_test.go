@@ -151,7 +151,7 @@ func TestRoundTicks(t *testing.T) {
 		want        string
 	}{
 		{1, 4, true, "1 2 3 4"}, {1, 240, true, "50 100 150 200"}, {0, 1, false, "0 0.2 0.4 0.6 0.8 1"}, {61.2, 88.9, false, "65 70 75 80 85"},
-		{1, 1.5, true, "1"}, {3, 3, false, "3"},
+		{1, 1.5, true, "1"}, {3, 3, false, "3"}, {-1.5, 16, false, "0 5 10 15"}, {-6, 6, false, "-6 -4 -2 0 2 4 6"},
 	} {
 		var labels []string
 		for _, tick := range (roundTicks{c.whole}).Ticks(c.least, c.most) {

@@ -136,7 +136,8 @@ func (t roundTicks) Ticks(least, most float64) []plot.Tick {
 	}
 	var ticks []plot.Tick
 	for n := math.Ceil(least / step); n*step <= most; n++ {
-		ticks = append(ticks, plot.Tick{Value: n * step, Label: strconv.FormatFloat(n*step, 'g', 4, 64)})
+		value := n*step + 0 // not −0
+		ticks = append(ticks, plot.Tick{Value: value, Label: strconv.FormatFloat(value, 'g', 4, 64)})
 	}
 	return ticks
 }

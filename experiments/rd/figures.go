@@ -38,6 +38,7 @@ func matrixFigures() []figure {
 		{name: "parameters", records: true, draw: ofResults(figures.Parameters)},
 		{name: "confusion", records: true, draw: ofResults(figures.Confusions)},
 		{name: "ranks", records: true, draw: ofResults(figures.Ranks)},
+		{name: experiments.TrainingSize, records: true, draw: drawTrainingSize},
 	}
 }
 
@@ -50,6 +51,20 @@ func ofResults(draw func(*experiments.Results, string) error) func(context.Conte
 		}
 		return draw(results, base)
 	}
+}
+
+// drawTrainingSize draws the gain against the number of training images and writes the table of its numbers.
+func drawTrainingSize(_ context.Context, run experiments.Reproduction, _ *rdlib.Session, base string) error {
+	results, err := run.Plan.Results(run.Store)
+	if err != nil {
+		return err
+	}
+	path, err := results.WriteTrainingSize()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("table %s: %s.md, .csv, .tex, .html\n", experiments.TrainingSize, path)
+	return figures.TrainingSize(results, base)
 }
 
 // drawBoundaries draws the decision regions and writes the agreements beside them as JSON.
@@ -93,12 +108,15 @@ type figurePlan struct {
 }
 
 // wantedFigures are the figures named, or, where neither figures nor tables are, all. Decision regions, which can take hours,
-// are among all where the profile says how finely. The matrix is left out where none of the figures needs it and no table
+// are among all where the profile says how finely, and gains by training-set size where the plan has shares. The matrix is left out where none of the figures needs it and no table
 // is asked for.
 func wantedFigures(named []string, tables []int, plan *experiments.Plan) (figurePlan, error) {
 	chosen := matrixFigures()
 	if plan.Matrix.Boundaries == (experiments.BoundarySize{}) || len(plan.BoundaryCells()) == 0 {
 		chosen = slices.DeleteFunc(chosen, func(f figure) bool { return f.name == "boundaries" })
+	}
+	if !plan.HasShares() {
+		chosen = slices.DeleteFunc(chosen, func(f figure) bool { return f.name == experiments.TrainingSize })
 	}
 	p := figurePlan{matrix: len(named) == 0 || len(tables) > 0}
 	if len(named) > 0 || len(tables) > 0 {
@@ -108,6 +126,11 @@ func wantedFigures(named []string, tables []int, plan *experiments.Plan) (figure
 		}
 	}
 	for _, f := range chosen {
+		if f.name == experiments.TrainingSize {
+			if err := plan.CheckTrainingSize(); err != nil {
+				return p, err
+			}
+		}
 		if f.records {
 			p.drawn, p.matrix = append(p.drawn, f), true
 		} else {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"rd/rdlib"
 	"rd/rdlib/backend/ortlib"
 	"rd/rdlib/boundary"
 	"rd/rdlib/record"
@@ -25,6 +26,9 @@ methods: [{name: scratch}, {name: hint}, {name: rd}, {name: finetune}]
 adaptation: {steps: 4, learning_rate: 1e-3, weight_decay: 0.01, schedule: cosine, student: {name: kd, options: {teacher-logits: given}, source: any}}
 seeds: 2
 boundaries: {triplets: 2, rows: 1, resolution: 8, agreement_resolution: 5}
+run:
+  - {}
+  - {methods: [scratch, rd], seeds: 1, shares: [50]}
 `
 
 func TestFiguresOfMatrix(t *testing.T) {
@@ -89,16 +93,27 @@ func TestFiguresOfMatrix(t *testing.T) {
 	// All: what is there is not computed again. The page has all tables and figures.
 	out, errs := reproduce()
 	page := filepath.Join(results, "index.html")
-	if data, err := os.ReadFile(page); err != nil || !strings.Contains(out, "page: "+page) || strings.Count(string(data), "<figure>") != 7 || strings.Count(string(data), "<h3>") != 3 {
+	if data, err := os.ReadFile(page); err != nil || !strings.Contains(out, "page: "+page) || strings.Count(string(data), "<figure>") != 8 || strings.Count(string(data), "<h3>") != 4 {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for _, name := range []string{"overview", "boundaries", "curves", "cka", "parameters", "confusion", "ranks"} {
+	for _, name := range []string{"overview", "boundaries", "curves", "cka", "parameters", "confusion", "ranks", "training-size"} {
 		if !there(name) {
 			t.Errorf("%s is not drawn", name)
 		}
 	}
-	if len(records()) != 8 || strings.Count(errs, "done before") != 4 || strings.Contains(errs, "trained again") {
+	if len(records()) != 10 || strings.Count(errs, "done before") != 4 || strings.Contains(errs, "trained again") {
 		t.Errorf("%d records\n%s", len(records()), errs)
+	}
+	half := filepath.Join(results, "records", "busi-phantom", "shufflenet-rd-mini-raddensenet-1-share50.json")
+	if r, err := record.Read(half); err != nil || r.Result.Config.Dataset.TrainShare != 0.5 || r.Result.Counts.Train != 24 || r.Result.Counts.Unused != 24 {
+		t.Errorf("%v, %+v", err, r)
+	}
+	table, err := os.ReadFile(filepath.Join(results, "training-size.md"))
+	if err != nil || !strings.Contains(string(table), "| BUSI | ShuffleNet | mini-raddensenet (for RadDenseNet) | 50 % | 24 | ") || !strings.Contains(string(table), "| 100 % | 48 | ") || strings.Contains(string(table), "NOT THE SAME") {
+		t.Errorf("%v\n%s", err, table)
+	}
+	if _, errs := reproduce("--dry-run"); errs != "" || strings.Contains(errs, "another configuration") {
+		t.Error(errs)
 	}
 
 	// Students that are lost are trained again, and are the same.
@@ -113,6 +128,21 @@ func TestFiguresOfMatrix(t *testing.T) {
 		if hashOf(t, path) != hash {
 			t.Errorf("%s has changed", path)
 		}
+	}
+}
+
+func TestTrainingSizeOfNoShares(t *testing.T) {
+	profile := filepath.Join(t.TempDir(), "drawn.yaml")
+	if err := os.WriteFile(profile, []byte(strings.Split(drawnProfile, "run:")[0]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "results")
+	_, errs, code := run(t, "reproduce", "--profile", profile, "--out", out, "--figure", "training-size")
+	if code != rdlib.ExitUsage || !strings.Contains(errs, "shares: [10, 25, 50]") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it began before it saw that")
 	}
 }
 
