@@ -143,6 +143,16 @@ func TestLeaksAreShownApart(t *testing.T) {
 	}
 }
 
+func TestAShareOfTheTrainingImagesIsTold(t *testing.T) {
+	spec := testSpec(t)
+	r := &record.Record{}
+	r.Result.Config.Dataset.TrainShare = 0.25
+	r.Result.Counts = record.Counts{Train: 12, Unused: 36, Test: 9}
+	if text := provenance(spec, map[Cell]*record.Record{spec.Cells()[0]: r}); !strings.Contains(text, "12 training") || !strings.Contains(text, "a share of 0.25 of the training images; 36 are not used") {
+		t.Error(text)
+	}
+}
+
 func TestSeveralTeachersShareScratch(t *testing.T) {
 	spec := testSpec(t)
 	spec.Teachers = []string{"a/one.onnx", "b/two.onnx"}

@@ -192,7 +192,7 @@ func (s *Session) Prepare(ctx context.Context, o Options) (*Job, error) {
 		fmt.Fprintf(s.Log, "warning: %s has seen %s in pre-training: what its students reach there says nothing about new images\n", j.teacher.Name, name)
 	}
 	if t := j.teacher; t != nil && t.SideCar != nil && t.SideCar.Adapted != nil && t.SideCar.Adapted.Manifest != j.Config.Dataset.Manifest {
-		s.once(fmt.Sprintf("warning: %s was adapted to %s in other parts than these: test images of its students may be among its training images; use the split it was adapted with", t.Name, t.SideCar.Adapted.Data))
+		s.once(fmt.Sprintf("warning: %s was adapted to %s in other parts than these: test images of its students may be among its training images; use the split, and the share of the training images, it was adapted with", t.Name, t.SideCar.Adapted.Data))
 	}
 	j.Key, err = j.Config.Key()
 	return j, err

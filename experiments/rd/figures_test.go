@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"rd/experiments"
 	"rd/rdlib"
 	"rd/rdlib/backend/ortlib"
 	"rd/rdlib/boundary"
@@ -28,7 +30,7 @@ seeds: 2
 boundaries: {triplets: 2, rows: 1, resolution: 8, agreement_resolution: 5}
 run:
   - {}
-  - {methods: [scratch, rd], seeds: 1, shares: [50]}
+  - {methods: [scratch, rd, finetune], seeds: 1, shares: [50]}
 `
 
 func TestFiguresOfMatrix(t *testing.T) {
@@ -101,12 +103,14 @@ func TestFiguresOfMatrix(t *testing.T) {
 			t.Errorf("%s is not drawn", name)
 		}
 	}
-	if len(records()) != 10 || strings.Count(errs, "done before") != 4 || strings.Contains(errs, "trained again") {
+	if len(records()) != 11 || strings.Count(errs, "done before") != 4 || strings.Contains(errs, "trained again") {
 		t.Errorf("%d records\n%s", len(records()), errs)
 	}
-	half := filepath.Join(results, "records", "busi-phantom", "shufflenet-rd-mini-raddensenet-1-share50.json")
-	if r, err := record.Read(half); err != nil || r.Result.Config.Dataset.TrainShare != 0.5 || r.Result.Counts.Train != 24 || r.Result.Counts.Unused != 24 {
-		t.Errorf("%v, %+v", err, r)
+	for _, name := range []string{"shufflenet-rd", "teacher-finetune"} {
+		half := filepath.Join(results, "records", "busi-phantom", name+"-mini-raddensenet-1-share50.json")
+		if r, err := record.Read(half); err != nil || r.Result.Config.Dataset.TrainShare != 0.5 || r.Result.Counts.Train != 24 || r.Result.Counts.Unused != 24 {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
 	}
 	table, err := os.ReadFile(filepath.Join(results, "training-size.md"))
 	if err != nil || !strings.Contains(string(table), "| BUSI | ShuffleNet | mini-raddensenet (for RadDenseNet) | 50 % | 24 | ") || !strings.Contains(string(table), "| 100 % | 48 | ") || strings.Contains(string(table), "NOT THE SAME") {
@@ -135,6 +139,17 @@ func TestTrainingSizeOfNoShares(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "drawn.yaml")
 	if err := os.WriteFile(profile, []byte(strings.Split(drawnProfile, "run:")[0]), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	m, err := experiments.LoadMatrix(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := m.Plan(experiments.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := wantedFigures(nil, nil, plan); err != nil || len(all.drawn) == 0 || slices.ContainsFunc(all.drawn, func(f figure) bool { return f.name == experiments.TrainingSize }) {
+		t.Errorf("%+v, %v", all, err)
 	}
 	out := filepath.Join(t.TempDir(), "results")
 	_, errs, code := run(t, "reproduce", "--profile", profile, "--out", out, "--figure", "training-size")
