@@ -3,9 +3,11 @@ package figures
 import (
 	"fmt"
 	"image/color"
+	"maps"
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -67,23 +69,19 @@ func TrainingSize(r *experiments.Results, base string) error {
 	return fig.save(base)
 }
 
-// sizeTicks are those of the numbers of training images of a data set's curves, in ascending order.
+// sizeTicks are those of the shares of a data set's curves, at their mean numbers of training images, in ascending order.
 func sizeTicks(curves []experiments.SizeCurve) plot.ConstantTicks {
-	var ticks plot.ConstantTicks
+	images := map[int][]float64{} // of a share
 	for _, c := range curves {
 		for _, p := range c.Points {
-			tick := plot.Tick{Value: meanImages(p), Label: fmt.Sprintf("%.0f\n%d %%", meanImages(p), p.Share)}
-			if !slices.Contains(ticks, tick) {
-				ticks = append(ticks, tick)
-			}
+			images[p.Share] = append(images[p.Share], meanImages(p))
 		}
 	}
-	slices.SortFunc(ticks, func(a, b plot.Tick) int {
-		if a.Value < b.Value {
-			return -1
-		}
-		return 1
-	})
+	var ticks plot.ConstantTicks
+	for _, share := range slices.Sorted(maps.Keys(images)) {
+		mean := stat.Mean(images[share], nil)
+		ticks = append(ticks, plot.Tick{Value: mean, Label: fmt.Sprintf("%.0f\n%d %%", mean, share)})
+	}
 	return ticks
 }
 

@@ -73,3 +73,21 @@ func TestTrainingSize(t *testing.T) {
 		rendered(t, base)
 	}
 }
+
+// Where groups stay whole, and some seeds are missing, numbers of images differ between lines; a share has one tick.
+func TestSizeTicks(t *testing.T) {
+	point := func(share int, images ...int) experiments.SizePoint {
+		return experiments.SizePoint{Share: share, Images: images}
+	}
+	ticks := sizeTicks([]experiments.SizeCurve{
+		{Points: []experiments.SizePoint{point(10, 56, 58), point(100, 560)}},
+		{Points: []experiments.SizePoint{point(10, 59), point(50, 280)}},
+	})
+	var labels []string
+	for _, tick := range ticks {
+		labels = append(labels, tick.Label)
+	}
+	if got := strings.Join(labels, "; "); got != "58\n10 %; 280\n50 %; 560\n100 %" || ticks[0].Value != 58 {
+		t.Errorf("%q", got)
+	}
+}
