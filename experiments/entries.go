@@ -3,7 +3,6 @@ package experiments
 import (
 	"fmt"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -36,18 +35,7 @@ func ReadEntries(dir string) ([]Entry, error) {
 		if err != nil {
 			return err
 		}
-		c, last := r.Result.Config, r.Result.Last
-		entry := Entry{
-			Dataset: c.Dataset.Name, Student: c.Student, Method: c.Method, Seed: int(c.Seeds.Init),
-			Right: last.TestCorrect, Images: last.TestTotal, Accuracy: 100 * last.TestAccuracy, Record: r,
-		}
-		if share := c.Dataset.TrainShare; share != 0 {
-			entry.Dataset += fmt.Sprintf(", %g %% of the training images", 100*share)
-		}
-		if r.Result.Teacher != nil {
-			entry.Teacher = r.Result.Teacher.Name
-		}
-		entries = append(entries, entry)
+		entries = append(entries, entryOf(r))
 		return nil
 	})
 	if err != nil {
@@ -57,6 +45,22 @@ func ReadEntries(dir string) ([]Entry, error) {
 		return nil, fmt.Errorf("records of %s: there are none yet", dir)
 	}
 	return entries, nil
+}
+
+// entryOf is a record's entry.
+func entryOf(r *record.Record) Entry {
+	c, last := r.Result.Config, r.Result.Last
+	entry := Entry{
+		Dataset: c.Dataset.Name, Student: c.Student, Method: c.Method, Seed: int(c.Seeds.Init),
+		Right: last.TestCorrect, Images: last.TestTotal, Accuracy: 100 * last.TestAccuracy, Record: r,
+	}
+	if share := c.Dataset.TrainShare; share != 0 {
+		entry.Dataset += fmt.Sprintf(", %g %% of the training images", 100*share)
+	}
+	if r.Result.Teacher != nil {
+		entry.Teacher = r.Result.Teacher.Name
+	}
+	return entry
 }
 
 // Pair are two methods' entries of one student, data set and seed.
@@ -89,44 +93,58 @@ type PairTest struct {
 	FirstMethod string  `dataframe:"first"`
 }
 
-// TestPairs tests each pair, on the images of its test part.
+// TestPairs tests each pair, on the images of its test part. It is an error that the two of a pair do not have predictions of the same
+// test images.
 func TestPairs(pairs []Pair) ([]PairTest, error) {
 	tests := make([]PairTest, len(pairs))
-	ps := make([]float64, len(pairs))
 	for i, pair := range pairs {
-		a, b := pair.First.Record.Result.Predictions, pair.Second.Record.Result.Predictions
-		if len(a) != len(b) {
-			return nil, fmt.Errorf("%s, seed %d: %d and %d test images cannot be paired", pair.First.Student, pair.First.Seed, len(a), len(b))
-		}
-		var labels, first, second []int
-		for k := range a {
-			if a[k].Path != b[k].Path {
-				return nil, fmt.Errorf("%s, seed %d: the two methods were tested on different images (%s, %s)", pair.First.Student, pair.First.Seed, a[k].Path, b[k].Path)
-			}
-			labels, first, second = append(labels, a[k].Label), append(first, a[k].Class), append(second, b[k].Class)
-		}
-		t := PairTest{Student: pair.First.Student, Seed: pair.First.Seed, FirstMethod: pair.First.Method}
 		var err error
-		if t.OnlyFirst, t.OnlySecond, err = stat.Discordant(labels, first, second); err != nil {
+		if tests[i], err = testPair(pair); err != nil {
 			return nil, err
 		}
-		if t.P, err = stat.McNemar(t.OnlyFirst, t.OnlySecond); err != nil {
-			return nil, err
-		}
-		if t.Low, t.High, err = stat.Wilson(pair.First.Right, pair.First.Images); err != nil {
-			return nil, err
-		}
-		t.Low, t.High = 100*t.Low, 100*t.High
-		tests[i], ps[i] = t, t.P
 	}
-	holm, err := stat.Holm(ps)
-	if err != nil {
-		return nil, err
+	return tests, correct(tests)
+}
+
+// testPair tests one pair, without a correction.
+func testPair(pair Pair) (PairTest, error) {
+	t := PairTest{Student: pair.First.Student, Seed: pair.First.Seed, FirstMethod: pair.First.Method}
+	a, b := pair.First.Record.Result.Predictions, pair.Second.Record.Result.Predictions
+	if len(a) != len(b) || len(a) == 0 {
+		return t, fmt.Errorf("%s, seed %d: predictions of %d and %d test images cannot be paired", t.Student, t.Seed, len(a), len(b))
 	}
-	for i := range tests {
+	var labels, first, second []int
+	for k := range a {
+		if a[k].Path != b[k].Path {
+			return t, fmt.Errorf("%s, seed %d: the two methods were tested on different images (%s, %s)", t.Student, t.Seed, a[k].Path, b[k].Path)
+		}
+		labels, first, second = append(labels, a[k].Label), append(first, a[k].Class), append(second, b[k].Class)
+	}
+	var err error
+	if t.OnlyFirst, t.OnlySecond, err = stat.Discordant(labels, first, second); err != nil {
+		return t, err
+	}
+	if t.P, err = stat.McNemar(t.OnlyFirst, t.OnlySecond); err != nil {
+		return t, err
+	}
+	if t.Low, t.High, err = stat.Wilson(pair.First.Right, pair.First.Images); err != nil {
+		return t, err
+	}
+	t.Low, t.High = 100*t.Low, 100*t.High
+	return t, nil
+}
+
+// correct fills in the p-values after Holm's correction for the number of tests.
+func correct(tests []PairTest) error {
+	p := make([]float64, len(tests))
+	for i, t := range tests {
+		p[i] = t.P
+	}
+	holm, err := stat.Holm(p)
+	for i := range holm {
 		tests[i].Holm = holm[i]
 	}
-	return tests, nil
+	return err
 }
 
 // Gain is what the first method of pairs gains over the second, over the seeds of one student, in points.
@@ -156,18 +174,7 @@ func Gains(pairs []Pair) []Gain {
 		d := differences[[3]string{g.Dataset, g.Student, g.Teacher}]
 		g.Seeds = len(d)
 		g.Mean, g.Half = stat.MeanInterval(d)
-		g.Verdict = verdict(g.Mean, g.Half)
+		_, g.Verdict = overSeeds(d)
 	}
 	return gains
-}
-
-// verdict says whether the 95 % interval of a mean over seeds, of a half width that is NaN for one seed, holds 0.
-func verdict(mean, half float64) string {
-	switch {
-	case math.IsNaN(half):
-		return "one seed tells nothing"
-	case math.Abs(mean) > half:
-		return "a difference"
-	}
-	return "within noise"
 }

@@ -27,6 +27,7 @@ type ProbeRow struct {
 	Random     float64 `dataframe:"random_weights_mean"`
 	Gain       float64 `dataframe:"gain"`            // mean over seeds of the difference; NaN without random weights
 	GainHalf   float64 `dataframe:"gain_half_width"` // of its 95 % t-interval
+	Verdict    string  `dataframe:"-"`               // on the gain
 }
 
 // ProbeRows summarises a probe's record: all test images, and the clean ones where some are not.
@@ -64,6 +65,7 @@ func probeRow(p *record.Probe, images string, of func(record.ProbeSeed, record.P
 	row.Mean, _ = stat.MeanInterval(teacher)
 	row.Random, _ = stat.MeanInterval(random)
 	row.Gain, row.GainHalf = stat.MeanInterval(gain)
+	_, row.Verdict = overSeeds(gain)
 	return row
 }
 
@@ -119,12 +121,12 @@ func RenderProbes(dir string) error {
 		if r.Phantom {
 			name += " (phantom)"
 		}
-		fmt.Fprintf(&md, "| %s | %s %s | %s | %d | %.1f | %s | %s |\n", name, r.TestImages, r.Images, r.Teacher, r.Seeds, r.Mean, number(r.Random), difference(r.Gain, r.GainHalf))
+		fmt.Fprintf(&md, "| %s | %s %s | %s | %d | %.1f | %s | %s |\n", name, r.TestImages, r.Images, r.Teacher, r.Seeds, r.Mean, number(r.Random), difference(r.Gain, r.GainHalf, r.Verdict))
 	}
 	fmt.Fprint(&md, "\nMultinomial logistic regression on the frozen, standardised pooled feature; its penalty is chosen on validation images. "+
 		"Random weights: the same network, weights drawn from the seed. Each seed draws the split where none is published, nine tenths of the images "+
 		"beside the test part, and the random weights. Gain: mean of the differences at the same seed with its 95 % t-interval, which says nothing "+
-		"about other test images; an interval that holds 0 is within noise. Clean: test images whose pixels are in no other part.\n")
+		"about other test images, and the p-value of the t-test or that it is within noise. Clean: test images whose pixels are in no other part.\n")
 	if len(commands) > 0 {
 		fmt.Fprintf(&md, "\nCommands:\n\n```\n%s\n```\n", strings.Join(commands, "\n"))
 	}
@@ -142,7 +144,7 @@ func number(v float64) string {
 func (r ProbeRow) String() string {
 	text := fmt.Sprintf("%s on %s, %s %s test images, %d seeds: %.1f %%", r.Teacher, r.Dataset, r.TestImages, r.Images, r.Seeds, r.Mean)
 	if !math.IsNaN(r.Random) {
-		text += fmt.Sprintf("; random weights %.1f %%; gain %s", r.Random, difference(r.Gain, r.GainHalf))
+		text += fmt.Sprintf("; random weights %.1f %%; gain %s", r.Random, difference(r.Gain, r.GainHalf, r.Verdict))
 	}
 	return text
 }

@@ -33,7 +33,7 @@ func (t *Table) heading() string {
 	return fmt.Sprintf("Table %d. %s", t.Number, t.Title)
 }
 
-// Write writes a table to a folder as Markdown, CSV, LaTeX (booktabs) and HTML.
+// Write writes a table, and those beside it, to a folder as Markdown, CSV, LaTeX (booktabs) and HTML.
 func (t *Table) Write(dir string) error {
 	csv, err := t.csv()
 	if err != nil {
@@ -47,6 +47,11 @@ func (t *Table) Write(dir string) error {
 		path := filepath.Join(dir, t.name()+"."+ext)
 		if err := renameio.WriteFile(path, data, 0o644); err != nil {
 			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	for _, beside := range t.Beside {
+		if err := beside.Write(dir); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -27,7 +27,8 @@ type Table struct {
 	Rows    []TableRow
 	Notes   []string // below the table, in plain text
 	// Same says what has to be the paper's for a difference to it to be printed; "": data, teacher, size and length of training.
-	Same string
+	Same   string
+	Beside []*Table // those that are written with it
 }
 
 // TableRow is one row: as many labels and values as the table has headings.
@@ -48,6 +49,7 @@ type Value struct {
 	Whole    bool    // a count: it is written without decimals
 	Rank     int     // 1: the best of its row or column, 2: the second, 0: neither
 	Remark   string  // such as "within noise"
+	p        float64 // of a gain, before a correction for the others; NaN where it was not tested
 	Paper    float64 // NaN: the paper has none
 	SameAs   bool    // data, teacher, size and length are the paper's: the difference means something
 	Records  []string
@@ -113,7 +115,7 @@ func (t *Table) footer() []string {
 		has  bool
 		text string
 	}{
-		{ranked, "Bold: the largest, underlined: the second largest; which differences exceed noise is another question."},
+		{ranked, "Bold: the largest, underlined: the second largest, be it by noise."},
 		{paper, "“paper”: the paper's value for the same place of its table."},
 		{other && t.Same == "", otherTeacher + " other teacher: the paper's data, teacher, size or length of training are not those used here, so that no difference is printed."},
 		{other && t.Same != "", otherTeacher + " not the paper's " + t.Same + ", so that no difference is printed."},

@@ -231,17 +231,17 @@ func (r *Results) seedsOf(v *Value, dataset, student, method, teacher string) ma
 	return found
 }
 
-// accuracy is the mean accuracy of a row and column over its seeds.
-func (r *Results) accuracy(dataset, student, method, teacher string, paper float64) Value {
+// accuracy is the mean accuracy of a row and column over its seeds: of the cell, whatever its own.
+func (r *Results) accuracy(c Cell, paper float64) Value {
 	v := absent(NotRun, paper)
-	found := r.seedsOf(&v, dataset, student, method, teacher)
+	found := r.seedsOf(&v, c.Dataset, c.Student, c.Method, c.Teacher)
 	if len(found) > 0 {
 		v.State = Done
 		v.mean(slices.Collect(maps.Values(found)))
 		var images []int
 		for seed := range found {
-			rec := r.records[Cell{Dataset: dataset, Student: student, Method: method, Teacher: teacher, Seed: seed, Share: r.share}]
-			images = append(images, r.reported(rec).TestTotal)
+			c.Seed = seed
+			images = append(images, r.reported(r.records[c]).TestTotal)
 		}
 		v.Images = span(images)
 		if len(v.Failures) > 0 {

@@ -30,6 +30,7 @@ type Row struct {
 	BestSD     float64 `dataframe:"best_sd"`
 	Gain       float64 `dataframe:"gain_over_scratch"` // mean over seeds of the paired difference of Last; NaN without a pair
 	GainHalf   float64 `dataframe:"gain_half_width"`   // half width of its 95 % t-interval; NaN below two pairs
+	Verdict    string  `dataframe:"-"`                 // on Gain
 	Steps      int     `dataframe:"steps"`
 	// Of the test images whose pixels are in no other part, where some are: how many, and the last epoch's accuracy and
 	// gain on them; empty and NaN elsewhere.
@@ -38,6 +39,7 @@ type Row struct {
 	CleanSD       float64 `dataframe:"clean_last_sd"`
 	CleanGain     float64 `dataframe:"clean_gain_over_scratch"`
 	CleanGainHalf float64 `dataframe:"clean_gain_half_width"`
+	CleanVerdict  string  `dataframe:"-"`
 }
 
 // cleanAccuracy is the last student's accuracy in per cent on the test images that are in no other part, and how many
@@ -95,6 +97,8 @@ func Rows(spec *Spec, records map[Cell]*record.Record) []Row {
 			row.Clean, row.CleanSD = stat.MeanStdDev(clean, nil)
 			row.CleanGain, row.CleanGainHalf = rdstat.MeanInterval(cleanGain)
 			row.Gain, row.GainHalf = rdstat.MeanInterval(gain)
+			_, row.Verdict = overSeeds(gain)
+			_, row.CleanVerdict = overSeeds(cleanGain)
 			rows = append(rows, row)
 		}
 	}
@@ -108,7 +112,11 @@ func Render(spec *Spec) error {
 		return err
 	}
 	rows := Rows(spec, records)
-	return writeTable(spec.Out, rows, markdown(spec, rows, records))
+	against, err := spec.against(records)
+	if err != nil {
+		return err
+	}
+	return writeTable(spec.Out, rows, markdown(spec, rows, records, against))
 }
 
 // writeTable writes rows, a slice of structs, as DIR/table.csv, and the text as DIR/table.md.
@@ -125,7 +133,55 @@ func writeTable(dir string, rows any, text string) error {
 	return nil
 }
 
-func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
+// against is, in Markdown, what RD has more than each other method of the same student and teacher; "" where there is none.
+func (s *Spec) against(records map[Cell]*record.Record) (string, error) {
+	var names []string
+	var groups [][]Pair
+	for _, student := range s.Students {
+		for _, rd := range s.Variants() {
+			for _, other := range s.Variants() {
+				if rd.Method != "rd" || other.Method == "rd" || other.Teacher != "" && other.Teacher != rd.Teacher {
+					continue
+				}
+				var pairs []Pair
+				for seed := range uint64(s.Seeds) {
+					a := records[Cell{Student: student, Method: rd.Method, Teacher: rd.Teacher, Seed: seed + 1}]
+					b := records[Cell{Student: student, Method: other.Method, Teacher: other.Teacher, Seed: seed + 1}]
+					if a != nil && b != nil {
+						pairs = append(pairs, Pair{entryOf(a), entryOf(b)})
+					}
+				}
+				if len(pairs) > 0 {
+					names, groups = append(names, fmt.Sprintf("%s | %s | %s", student, rd, other)), append(groups, pairs)
+				}
+			}
+		}
+	}
+	if len(groups) == 0 {
+		return "", nil
+	}
+	found, err := tallies(groups)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, "\nRD against the other methods at the same seed, last epoch:")
+	fmt.Fprintln(&b, "\n| student | method | against | seeds | difference, points | on the same test images |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|")
+	for i, pairs := range groups {
+		var differences []float64
+		for _, p := range pairs {
+			differences = append(differences, p.First.Accuracy-p.Second.Accuracy)
+		}
+		mean, half := rdstat.MeanInterval(differences)
+		_, said := overSeeds(differences)
+		fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", names[i], len(pairs), difference(mean, half, said), found[i])
+	}
+	fmt.Fprintf(&b, "\nOn the same test images: McNemar's exact test of each seed, with Holm's correction for all tests of this list, p being the smallest; “%s”: none has p below %.2f.\n", withinNoise, significance)
+	return b.String(), nil
+}
+
+func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record, against string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", spec.Title)
 	fmt.Fprintln(&b, "| student | method | seeds | last epoch, test accuracy % | best epoch on validation, test accuracy % | gain over scratch, points |")
@@ -135,7 +191,7 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 			fmt.Fprintf(&b, "| %s | %s | 0 | not run | not run | |\n", r.Student, Variant{r.Method, r.Teacher})
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), difference(r.Gain, r.GainHalf))
+		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.Seeds, plusMinus(r.Last, r.LastSD), plusMinus(r.Best, r.BestSD), difference(r.Gain, r.GainHalf, r.Verdict))
 	}
 	if leaks(records) {
 		fmt.Fprintln(&b, "\nThe same students on the test images whose pixels are in no other part:")
@@ -143,11 +199,12 @@ func markdown(spec *Spec, rows []Row, records map[Cell]*record.Record) string {
 		fmt.Fprintln(&b, "|---|---|---|---|---|")
 		for _, r := range rows {
 			if r.Seeds > 0 {
-				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.CleanImages, plusMinus(r.Clean, r.CleanSD), difference(r.CleanGain, r.CleanGainHalf))
+				fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.Student, Variant{r.Method, r.Teacher}, r.CleanImages, plusMinus(r.Clean, r.CleanSD), difference(r.CleanGain, r.CleanGainHalf, r.CleanVerdict))
 			}
 		}
 	}
-	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with its 95 %% t-interval; an interval that holds 0 is within noise.\n")
+	b.WriteString(against)
+	fmt.Fprintf(&b, "\nMean ± standard deviation over seeds. Gain: mean of the differences to scratch at the same seed, with the half width of its 95 %% t-interval and the p-value of the t-test, or “%s”.\n", withinNoise)
 	b.WriteString(provenance(spec, records))
 	return b.String()
 }
@@ -171,17 +228,15 @@ func plusMinus(mean, sd float64) string {
 	return fmt.Sprintf("%.1f ± %.1f", mean, sd)
 }
 
-// difference is a mean difference with the half width of its interval, and whether that holds 0.
-func difference(mean, half float64) string {
+// difference is a mean difference with the half width of its interval, and the verdict on it.
+func difference(mean, half float64, verdict string) string {
 	switch {
 	case math.IsNaN(mean):
 		return ""
 	case math.IsNaN(half):
-		return fmt.Sprintf("%+.1f (one seed)", mean)
-	case math.Abs(mean) <= half:
-		return fmt.Sprintf("%+.1f ± %.1f, within noise", mean, half)
+		return fmt.Sprintf("%+.1f, %s", mean, verdict)
 	}
-	return fmt.Sprintf("%+.1f ± %.1f", mean, half)
+	return fmt.Sprintf("%+.1f ± %.1f, %s", mean, half, verdict)
 }
 
 // provenance says what the numbers were computed from, read off the records.

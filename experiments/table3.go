@@ -59,10 +59,10 @@ func (r tableRow) paper() map[string]string {
 // Table3 compares all methods: a row for each data set, student and teacher, a column for each method.
 func (r *Results) Table3() *Table {
 	m := r.plan.Matrix
-	t := &Table{
+	t := &contest{Table: &Table{
 		Number: 3, Title: fmt.Sprintf("Test accuracy (%%) of students by method, %s; mean ± standard deviation over seeds (%s)", r.data(), m.Name),
 		Labels: []string{"dataset", "student", "teacher"}, Columns: []string{"student scratch", "teacher fine-tuned"},
-	}
+	}}
 	var methods []string
 	for _, method := range m.Methods {
 		if method.Name != "scratch" && !adapts(method.Name) {
@@ -73,17 +73,19 @@ func (r *Results) Table3() *Table {
 	paper := paperTable(3)
 	for _, row := range r.plan.rows(3) {
 		printed := func(column string) float64 { return paperValue(paper, paperName(column), row.paper()) }
-		values := []Value{
-			r.accuracy(row.dataset, row.student, "scratch", "", printed("scratch")),
-			r.accuracy(row.dataset, theTeacher, rdlib.FineTune, row.teacher.Name, printed("finetuned")),
+		cells := []Cell{
+			{Dataset: row.dataset, Student: row.student, Method: "scratch", Share: r.share},
+			{Dataset: row.dataset, Student: theTeacher, Method: rdlib.FineTune, Teacher: row.teacher.Name, Share: r.share},
 		}
+		values := []Value{r.accuracy(cells[0], printed("scratch")), r.accuracy(cells[1], printed("finetuned"))}
 		for _, method := range methods {
 			entry, _ := named(m.Methods, MatrixMethod.name, method)
 			teacher := ""
 			if m.needsTeacher(entry) {
 				teacher = row.teacher.Name
 			}
-			values = append(values, r.accuracy(row.dataset, row.student, method, teacher, printed(method)))
+			cell := Cell{Dataset: row.dataset, Student: row.student, Method: method, Teacher: teacher, Share: r.share}
+			cells, values = append(cells, cell), append(values, r.accuracy(cell, printed(method)))
 		}
 		var students []*Value
 		for i := range values {
@@ -93,11 +95,14 @@ func (r *Results) Table3() *Table {
 			}
 		}
 		rank(students)
-		t.Rows = append(t.Rows, TableRow{[]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values})
+		t.add([]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values, cells)
 	}
 	t.tellSeeds()
 	t.Notes = r.notes()
-	return t
+	r.judge(t)
+	t.Notes = append(t.Notes, r.rankNote()...)
+	t.Beside = append(t.Beside, r.Metrics())
+	return t.Table
 }
 
 // tellSeeds puts the number of seeds beside each mean, where they differ.

@@ -20,10 +20,10 @@ const paper4 = "Of the paper's values: BUSI/AdaptFormer repeats BTC/AdaptFormer 
 // students that learn from them. The paper has it for LVM-Med.
 func (r *Results) Table4() *Table {
 	m := r.plan.Matrix
-	t := &Table{
+	t := &contest{Table: &Table{
 		Number: 4, Title: fmt.Sprintf("Test accuracy (%%) of students of adapted teachers, and of RD, %s; mean ± standard deviation over seeds (%s)", r.data(), m.Name),
 		Labels: []string{"dataset", "student", "teacher"},
-	}
+	}}
 	var methods []string
 	for _, method := range m.Methods {
 		if adapts(method.Name) && method.Name != rdlib.FineTune {
@@ -38,7 +38,7 @@ func (r *Results) Table4() *Table {
 	for _, row := range r.plan.rows(4) {
 		names := row.paper()
 		delete(names, "teacher")
-		values := make([]Value, len(methods))
+		values, cells := make([]Value, len(methods)), make([]Cell, len(methods))
 		ranked := make([]*Value, len(methods))
 		complete := true
 		for i, method := range methods {
@@ -46,7 +46,8 @@ func (r *Results) Table4() *Table {
 			if row.teacher.Paper == "LVM-Med" {
 				paper = paperValue(printed, paperName(method), names)
 			}
-			values[i] = r.accuracy(row.dataset, row.student, method, row.teacher.Name, paper)
+			cells[i] = Cell{Dataset: row.dataset, Student: row.student, Method: method, Teacher: row.teacher.Name, Share: r.share}
+			values[i] = r.accuracy(cells[i], paper)
 			values[i].SameAs = r.plan.comparable(row.teacher.Name)
 			ranked[i] = &values[i]
 			complete = complete && values[i].State == Done
@@ -57,11 +58,12 @@ func (r *Results) Table4() *Table {
 				average[i] = append(average[i], values[i].Mean)
 			}
 		}
-		t.Rows = append(t.Rows, TableRow{[]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values})
+		t.add([]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values, cells)
 	}
 	t.tellSeeds()
 	t.addAverage(average, methods)
 	t.Notes = r.notes()
+	r.judge(t)
 	if a := m.Adaptation; len(methods) > 1 {
 		length := fmt.Sprintf("%d steps", a.Steps)
 		if a.Epochs > 0 {
@@ -70,7 +72,7 @@ func (r *Results) Table4() *Table {
 		t.Notes = append(t.Notes, fmt.Sprintf("Adaptation, the same for every method: %s, AdamW, learning rate %g, weight decay %g, %s schedule; then features and logits of the adapted teacher are cached, and students learn from them by %s (%s).",
 			length, a.LearningRate, a.WeightDecay, a.Schedule, a.Student.Name+" "+optionsText(a.Student.Options), a.Student.Source), paper4)
 	}
-	return t
+	return t.Table
 }
 
 // addAverage adds a row of means over the rows in which every method is done.

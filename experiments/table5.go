@@ -28,7 +28,7 @@ func (r *Results) Table5() *Table {
 		sizes.Values = append(sizes.Values, size)
 	}
 	t.Rows = append(t.Rows, sizes)
-	columns := make([][]*Value, len(m.Datasets))
+	var teachers []MatrixTeacher
 	for _, teacher := range m.Teachers {
 		if teacher.Miniature != (r.plan.Data == Phantom) {
 			continue
@@ -36,15 +36,63 @@ func (r *Results) Table5() *Table {
 		row := TableRow{Labels: []string{teacher.label()}, Values: make([]Value, len(m.Datasets))}
 		for i, d := range m.Datasets {
 			row.Values[i] = r.gain(d, teacher, paperValue(paper, d.Name, map[string]string{"foundation_model": teacher.Paper}))
-			columns[i] = append(columns[i], &row.Values[i])
 		}
-		t.Rows = append(t.Rows, row)
+		t.Rows, teachers = append(t.Rows, row), append(teachers, teacher)
 	}
-	for _, column := range columns {
-		rank(column)
+	var duels []duel
+	for i, d := range m.Datasets {
+		column := make([]Value, len(teachers))
+		var ranked []*Value
+		for k := range teachers {
+			ranked = append(ranked, &t.Rows[1+k].Values[i])
+		}
+		rank(ranked)
+		for k, v := range ranked {
+			column[k] = *v
+		}
+		first, second := duelists(column)
+		if first < 0 {
+			continue
+		}
+		best := duel{name: fmt.Sprintf("%s: %s over %s", d.Name, teachers[first].label(), teachers[second].label())}
+		for _, student := range m.Students {
+			cell := Cell{Dataset: folderOf(d.Name, r.plan.Data), Student: student, Method: "rd", Share: r.share}
+			one, other := cell, cell
+			one.Teacher, other.Teacher = teachers[first].Name, teachers[second].Name
+			best.pairs = append(best.pairs, r.pairs(one, other)...)
+		}
+		duels = append(duels, best)
 	}
-	t.Notes = append(r.notes(), "A gain whose 95 % t-interval over seeds holds 0 is within noise; of one seed nothing can be said.")
+	t.Notes = append(r.notes(), fmt.Sprintf("Behind a gain: the p-value of Student's t-test over seeds, with Holm's correction for all gains of the table, or “%s”; of one seed nothing can be said.", withinNoise))
+	if err := t.correctGains(); err != nil {
+		t.Notes = append(t.Notes, fmt.Sprintf("The gains could not be tested: %v.", err))
+	}
+	note, err := r.boldNote(duels, "columns")
+	if err != nil {
+		note = fmt.Sprintf("Bold values could not be tested: %v.", err)
+	}
+	if note != "" {
+		t.Notes = append(t.Notes, note)
+	}
 	return t
+}
+
+// correctGains puts behind each gain whether it is more than noise, all of them considered.
+func (t *Table) correctGains() error {
+	var p []float64
+	var tested []*Value
+	for _, row := range t.Rows {
+		for i := range row.Values {
+			if v := &row.Values[i]; v.Signed && v.State == Done && !math.IsNaN(v.p) {
+				p, tested = append(p, v.p), append(tested, v)
+			}
+		}
+	}
+	holm, err := rdstat.Holm(p)
+	for i := range holm {
+		tested[i].Remark = verdict(holm[i])
+	}
+	return err
 }
 
 // gain is RD's over scratch on one data set with one teacher.
@@ -74,13 +122,7 @@ func (r *Results) gain(d MatrixDataset, teacher MatrixTeacher, paper float64) Va
 	case len(gains) > 0:
 		v.State = Done
 		v.mean(gains)
-		mean, half := rdstat.MeanInterval(gains)
-		switch {
-		case v.N < 2:
-			v.Remark = "(one seed)"
-		case math.Abs(mean) <= half:
-			v.Remark = "within noise"
-		}
+		v.p, v.Remark = overSeeds(gains)
 	case len(v.Failures) > 0:
 		v.State, v.Records = Failed, nil
 	default:

@@ -23,11 +23,12 @@ type SizeCurve struct {
 
 // SizePoint is what students reach that are trained on a share of the training images.
 type SizePoint struct {
-	Share       int   // per cent
-	Images      []int // training images, of each seed that has a record
-	Scratch, RD Value // test accuracy
-	Gain        Value // of RD over scratch, the mean of the differences at equal seeds
-	Half        Value // half width of the gain's 95 % t-interval; NaN below two seeds
+	Share       int    // per cent
+	Images      []int  // training images, of each seed that has a record
+	Scratch, RD Value  // test accuracy
+	Gain        Value  // of RD over scratch, the mean of the differences at equal seeds
+	Half        Value  // half width of the gain's 95 % t-interval; NaN below two seeds
+	Verdict     string // on the gain
 }
 
 // HasShares is whether the plan computes students of a share of the training images.
@@ -78,8 +79,9 @@ func (r *Results) sizePoint(row Cell) SizePoint {
 	none := math.NaN() // the paper has no such numbers
 	p := SizePoint{
 		Share:   cmp.Or(r.share, 100),
-		Scratch: r.accuracy(row.Dataset, row.Student, "scratch", "", none), RD: r.accuracy(row.Dataset, row.Student, "rd", row.Teacher, none),
-		Gain: absent(NotRun, none), Half: absent(NotRun, none),
+		Scratch: r.accuracy(Cell{Dataset: row.Dataset, Student: row.Student, Method: "scratch", Share: r.share}, none),
+		RD:      r.accuracy(Cell{Dataset: row.Dataset, Student: row.Student, Method: "rd", Teacher: row.Teacher, Share: r.share}, none),
+		Gain:    absent(NotRun, none), Half: absent(NotRun, none),
 	}
 	p.Gain.Signed = true
 	var gains []float64
@@ -99,6 +101,7 @@ func (r *Results) sizePoint(row Cell) SizePoint {
 		return p
 	}
 	p.Gain.State = Done
+	_, p.Verdict = overSeeds(gains)
 	p.Gain.mean(gains)
 	p.Gain.SD = none // the interval stands beside it
 	p.Half.State, p.Half.N = Done, len(gains)
@@ -133,7 +136,7 @@ func (r *Results) TrainingSizeTable() *Table {
 				values[0] = text(span(p.Images))
 			}
 			if p.Gain.State == Done {
-				values[5] = text(verdict(p.Gain.Mean, p.Half.Mean))
+				values[5] = text(p.Verdict)
 			}
 			t.Rows = append(t.Rows, TableRow{[]string{curve.Dataset, curve.Student, curve.Teacher, fmt.Sprintf("%d %%", p.Share)}, values})
 		}
@@ -146,7 +149,7 @@ func (r *Results) TrainingSizeTable() *Table {
 	t.Notes = append([]string{
 		"Share of the training images of each class, drawn from the seed of the split; those of a smaller share are among those of a larger one. Validation and test images are the same for every share.",
 		"Students are trained for " + length + ".",
-		"Accuracies: mean ± standard deviation over seeds. Gain: mean of the differences at the same seed; ±: half width of its 95 % t-interval over seeds; an interval that holds 0 is within noise.",
+		"Accuracies: mean ± standard deviation over seeds. Gain: mean of the differences at the same seed; ±: half width of its 95 % t-interval over seeds; verdict: p-value of the t-test, or within noise.",
 	}, r.notes()...)
 	for _, share := range r.plan.Matrix.shares() {
 		for _, note := range r.reduced[share].unequal() {

@@ -76,10 +76,10 @@ func TestTrainingSizeTable(t *testing.T) {
 	for ext, wants := range map[string][]string{
 		".md": {
 			"# Test accuracy (%) and gain", "| BUSI | ShuffleNet | mini-raddensenet (for RadDenseNet) | 10 % | 30–31 | 42.00 ± 2.83 (n=2) [1](records/busi-phantom/shufflenet-scratch-1-share10.json)",
-			"| +10.00 (n=2) | 0.00 (n=2) | a difference |", "| 50 % | 150 | not run | 60.00 (n=1) [1](records/busi-phantom/shufflenet-rd-mini-raddensenet-1-share50.json) | not run | not run | not run |",
+			"| +10.00 (n=2) | 0.00 (n=2) | not tested (no spread) |", "| 50 % | 150 | not run | 60.00 (n=1) [1](records/busi-phantom/shufflenet-rd-mini-raddensenet-1-share50.json) | not run | not run | not run |",
 			"| -2.00 (n=2) | 38.12 (n=2) | within noise |", "as many steps on every share",
 		},
-		".csv":  {"dataset,student,teacher,share,training images,student scratch,RD,gain,±,verdict", "10 %,30–31,42.00,52.00,10.00,0.00,a difference"},
+		".csv":  {"dataset,student,teacher,share,training images,student scratch,RD,gain,±,verdict", "10 %,30–31,42.00,52.00,10.00,0.00,not tested (no spread)"},
 		".tex":  {`\label{tab:training-size}`, `10 \% & 30--31 &`},
 		".html": {"<h1>Test accuracy (%) and gain"},
 	} {

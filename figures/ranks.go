@@ -3,23 +3,15 @@ package figures
 import (
 	"fmt"
 	"image/color"
-	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
 	"rd/experiments"
-	"rd/rdlib/stat"
 )
 
-// ranking is the methods of a matrix by their average rank.
-type ranking struct {
-	labels   []string  // best first
-	ranks    []float64 // average, of each
-	cells    int
-	critical float64 // Nemenyi's critical difference at 5 %
-	friedman float64 // p-value
-}
+// ranking is one as it is drawn.
+type ranking struct{ *experiments.Ranking }
 
 // Ranks draws the critical-difference diagram of a matrix (Demšar, JMLR 7, 2006): the average rank of methods over the
 // students, data sets and teachers that have them all, and thick lines that join methods which Nemenyi's test does
@@ -29,86 +21,18 @@ func Ranks(r *experiments.Results, base string) error {
 	if err != nil {
 		return fmt.Errorf("figure %s: %w", base, err)
 	}
-	ranked, err := rank(r, groups)
+	ranked, err := r.Ranking(groups)
 	if err != nil {
 		return fmt.Errorf("figure %s: %w", base, err)
 	}
-	return ranked.draw("Average ranks of methods by test accuracy, "+r.Title(), base)
-}
-
-// rank compares the methods of one group over all groups that have these: of the group for which most scores can be
-// compared. Nil where no two groups have the same two methods.
-func rank(r *experiments.Results, groups []experiments.Group) (*ranking, error) {
-	var methods []experiments.Series
-	var scores [][]float64
-	for _, g := range groups {
-		found := scoresOf(r, groups, g.Series)
-		if (len(found)-1)*(len(g.Series)-1) > max(0, (len(scores)-1)*(len(methods)-1)) {
-			methods, scores = g.Series, found
-		}
-	}
-	if methods == nil {
-		return nil, nil
-	}
-	average, err := stat.AverageRanks(scores)
-	if err != nil {
-		return nil, err
-	}
-	_, p, err := stat.Friedman(scores)
-	if err != nil {
-		return nil, err
-	}
-	critical, err := stat.Nemenyi(len(methods), len(scores), 0.05)
-	if err != nil {
-		return nil, err
-	}
-	order := make([]int, len(methods))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case average[a] < average[b]:
-			return -1
-		case average[a] > average[b]:
-			return 1
-		}
-		return 0
-	})
-	k := &ranking{cells: len(scores), critical: critical, friedman: p}
-	for _, i := range order {
-		k.labels, k.ranks = append(k.labels, methods[i].Label), append(k.ranks, average[i])
-	}
-	return k, nil
-}
-
-// scoresOf are the mean accuracies of methods in each group that has them all.
-func scoresOf(r *experiments.Results, groups []experiments.Group, methods []experiments.Series) (scores [][]float64) {
-	for _, g := range groups {
-		var row []float64
-		for _, m := range methods {
-			i := slices.IndexFunc(g.Series, func(s experiments.Series) bool { return s.Method == m.Method })
-			if i < 0 {
-				break
-			}
-			mean := 0.0
-			for _, rec := range g.Series[i].Records {
-				mean += r.Accuracy(rec) / float64(len(g.Series[i].Records))
-			}
-			row = append(row, mean)
-		}
-		if len(row) == len(methods) {
-			scores = append(scores, row)
-		}
-	}
-	return scores
+	return ranking{ranked}.draw("Average ranks of methods by test accuracy, "+r.Title(), base)
 }
 
 // alike lists the first and last method of each longest run, in the order of ranks, that the test does not tell apart.
-func (k *ranking) alike() (runs [][2]int) {
-	for first := range k.ranks {
+func (k ranking) alike() (runs [][2]int) {
+	for first := range k.Ranks {
 		last := first
-		for last+1 < len(k.ranks) && k.ranks[last+1]-k.ranks[first] <= k.critical {
+		for last+1 < len(k.Ranks) && k.Ranks[last+1]-k.Ranks[first] <= k.Critical {
 			last++
 		}
 		if last > first && (len(runs) == 0 || runs[len(runs)-1][1] < last) {
@@ -118,7 +42,7 @@ func (k *ranking) alike() (runs [][2]int) {
 	return runs
 }
 
-func (k *ranking) draw(title, base string) error {
+func (k ranking) draw(title, base string) error {
 	const margin, titleLine, noteLine, step, side = 5, 12, 8.5, 12, 92
 	const width = 5 * vg.Inch
 	const inner = width - 2*margin
@@ -126,19 +50,19 @@ func (k *ranking) draw(title, base string) error {
 	note := "No two students, data sets or teachers have the same two methods yet."
 	var runs [][2]int
 	half := 0
-	if k != nil {
+	if k.Ranking != nil {
 		note = fmt.Sprintf("Rank 1 is the best; over %d cells of student, data set and teacher, mean over seeds. Thick lines join methods that Nemenyi's test does not tell apart at 5 %% (critical difference %.2f). Friedman's test of all: p = %.2g.",
-			k.cells, k.critical, k.friedman)
-		if k.friedman > 0.05 {
+			k.Rows, k.Critical, k.Friedman)
+		if k.Friedman > 0.05 {
 			note += " The methods' differences are within noise."
 		}
-		runs, half = k.alike(), (len(k.ranks)+1)/2
+		runs, half = k.alike(), (len(k.Ranks)+1)/2
 	}
 	notes := lines(note, sans(6.5), inner, 5)
 	head := vg.Length(len(heads))*titleLine + margin
 	foot := vg.Length(len(notes))*noteLine + margin
 	height := head + foot
-	if k != nil {
+	if k.Ranking != nil {
 		height += 46 + vg.Length(len(runs))*5 + vg.Length(half)*step
 	}
 	return saveDrawing(width, max(lowest, height), base, func(c draw.Canvas) {
@@ -147,7 +71,7 @@ func (k *ranking) draw(title, base string) error {
 			write(c, line, 9, width/2, y-9, draw.XCenter, color.Black)
 			y -= titleLine
 		}
-		if k != nil {
+		if k.Ranking != nil {
 			k.drawAxis(c, runs, half, y-34, margin+side, width-margin-side, step)
 		}
 		y = foot - 3
@@ -159,8 +83,8 @@ func (k *ranking) draw(title, base string) error {
 }
 
 // drawAxis draws the axis of ranks at y from left to right, the lines that join below it, and the methods to both sides.
-func (k *ranking) drawAxis(c draw.Canvas, runs [][2]int, half int, y, left, right, step vg.Length) {
-	n := len(k.ranks)
+func (k ranking) drawAxis(c draw.Canvas, runs [][2]int, half int, y, left, right, step vg.Length) {
+	n := len(k.Ranks)
 	at := func(rank float64) vg.Length { return left + (right-left)*vg.Length((rank-1)/float64(n-1)) }
 	thin := draw.LineStyle{Color: ink, Width: 0.8}
 	c.StrokeLine2(thin, left, y, right, y)
@@ -169,18 +93,18 @@ func (k *ranking) drawAxis(c draw.Canvas, runs [][2]int, half int, y, left, righ
 		c.StrokeLine2(thin, x, y, x, y+3)
 		write(c, fmt.Sprint(rank), 7, x, y+5, draw.XCenter, ink)
 	}
-	bar := min(at(1+k.critical), right)
+	bar := min(at(1+k.Critical), right)
 	c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1.2}, left, y+18, bar, y+18)
 	for _, x := range []vg.Length{left, bar} {
 		c.StrokeLine2(thin, x, y+15.5, x, y+20.5)
 	}
-	write(c, fmt.Sprintf("critical difference %.2f", k.critical), 6.5, left, y+22.5, draw.XLeft, ink)
+	write(c, fmt.Sprintf("critical difference %.2f", k.Critical), 6.5, left, y+22.5, draw.XLeft, ink)
 	below := y - 4
 	for _, run := range runs {
-		c.StrokeLine2(draw.LineStyle{Color: ink, Width: 2.4}, at(k.ranks[run[0]])-2, below, at(k.ranks[run[1]])+2, below)
+		c.StrokeLine2(draw.LineStyle{Color: ink, Width: 2.4}, at(k.Ranks[run[0]])-2, below, at(k.Ranks[run[1]])+2, below)
 		below -= 5
 	}
-	for i, rank := range k.ranks {
+	for i, rank := range k.Ranks {
 		x, row := at(rank), i
 		edge, text, align := left-4, left-7, draw.XRight
 		if i >= half {
@@ -188,7 +112,7 @@ func (k *ranking) drawAxis(c draw.Canvas, runs [][2]int, half int, y, left, righ
 		}
 		line := below - 6 - vg.Length(row)*step
 		c.StrokeLines(thin, []vg.Point{{X: x, Y: y}, {X: x, Y: line}, {X: edge, Y: line}})
-		name := fmt.Sprintf("%s  %.2f", short(k.labels[i], 18), rank)
+		name := fmt.Sprintf("%s  %.2f", short(k.Labels[i], 18), rank)
 		write(c, name, 7.5, text, line-2.6, align, ink)
 	}
 }
