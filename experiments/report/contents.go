@@ -28,7 +28,7 @@ type section struct {
 var numbered = regexp.MustCompile(`^table\d+\.md$`)
 
 // contents collects the tables, figures and records below a folder of results, and the figures below a second folder, which may
-// be "". Folders with tables of the paper's shape come first, then the others by name; the second folder's figures come last.
+// be "". Folders with tables of the paper's shape, and these in their folder, come first, then the others by name; the second folder's figures come last.
 // It is an *rdlib.InputError that a folder is not there or that the first has neither table nor figure.
 func contents(results, figures string) ([]section, error) {
 	sections, err := collect(results)
@@ -119,6 +119,7 @@ func collect(root string) ([]section, error) {
 	var sections []section
 	for _, s := range found {
 		slices.Sort(s.Records)
+		slices.SortStableFunc(s.Tables, func(a, b string) int { return shape(a) - shape(b) })
 		sections = append(sections, *s)
 	}
 	slices.SortFunc(sections, func(a, b section) int {
@@ -135,7 +136,15 @@ func collect(root string) ([]section, error) {
 
 // numbered is whether the section has a table of the paper's shape.
 func (s section) numbered() bool {
-	return slices.ContainsFunc(s.Tables, func(file string) bool { return numbered.MatchString(filepath.Base(file)) })
+	return slices.ContainsFunc(s.Tables, func(file string) bool { return shape(file) == 0 })
+}
+
+// shape is 0 for a table of the paper's shape, which stands before the others, whose is 1.
+func shape(file string) int {
+	if numbered.MatchString(filepath.Base(file)) {
+		return 0
+	}
+	return 1
 }
 
 // absolute is the path from the root; the path itself where the working folder cannot be found.

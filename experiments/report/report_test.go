@@ -35,6 +35,7 @@ func made(t *testing.T) string {
 	profile := filepath.Join(root, "prof_ile")
 	put(t, filepath.Join(profile, "records", "x_y", "a-1.json"), "{}")
 	put(t, filepath.Join(profile, "records", "x_y", "README.md"), "no table")
+	put(t, filepath.Join(profile, "a.md"), "# Beside the tables\n")
 	put(t, filepath.Join(root, "alone", "table.md"), "# T <img src=http://x/y.png onerror=alert(1)>\n\n<script>alert(2)</script>\n\n| a |\n|---|\n| ![p](http://x/z.png) [l](javascript:alert(3)) |\n\n- one\n\n```\nrd --x 100% <b>\n```\n")
 	put(t, filepath.Join(root, "alone", "records", "b.json"), "{}")
 	value := experiments.Value{Mean: 12.5, SD: 1, N: 2, Paper: math.NaN(), Rank: 1, Records: []string{"records/x_y/a-1.json"}}
@@ -130,8 +131,41 @@ func TestPage(t *testing.T) {
 		if strings.Index(page, "prof_ile</h2>") > strings.Index(page, "alone</h2>") {
 			t.Error("tables of the paper's shape do not come first")
 		}
+		if strings.Index(page, "Beside the tables") < strings.Index(page, "Table 5") {
+			t.Error("another table comes before those of the paper's shape")
+		}
 		if err := report.WriteHTML(root, "", out); err != nil || read(t, out) != page {
 			t.Error("another page of the same files")
+		}
+	}
+}
+
+// The page and the document that are kept are those of the results that are kept: `bin/rd report --latex` makes them anew.
+func TestThePageIsCurrent(t *testing.T) {
+	repository := filepath.Dir(ownResults)
+	kept, err := exec.Command("git", "-C", repository, "ls-files", "-z", "results", "figures").Output()
+	if err != nil {
+		t.Skipf("which results are kept is not known: git ls-files: %v", err)
+	}
+	root := t.TempDir()
+	for _, file := range strings.Split(strings.Trim(string(kept), "\x00"), "\x00") {
+		put(t, filepath.Join(root, file), read(t, filepath.Join(repository, file)))
+	}
+	results, drawn := filepath.Join(root, "results"), filepath.Join(root, "figures")
+	page, document := filepath.Join(results, "index.html"), filepath.Join(results, "paper", "paper.tex")
+	was := map[string]string{page: read(t, page), document: read(t, document)}
+	err = errors.Join(report.WriteHTML(results, drawn, page), report.WriteLaTeX(results, drawn, document))
+	ofProfiles, none := filepath.Glob(filepath.Join(results, "*", "index.html"))
+	for _, page := range ofProfiles {
+		was[page] = read(t, page)
+		err = errors.Join(err, report.WriteHTML(filepath.Dir(page), "", page))
+	}
+	if err := errors.Join(err, none); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range was {
+		if read(t, file) != text {
+			t.Errorf("%s is not that of the results: run bin/rd report --latex; for that of a profile, rd reproduce", strings.TrimPrefix(file, root))
 		}
 	}
 }
