@@ -42,7 +42,7 @@ func (p *Plan) BoundaryCells() []Cell {
 		}
 		var beside []Cell
 		for _, c := range p.Cells {
-			if c.Dataset == rd.Dataset && c.Student == rd.Student && (c.Teacher == rd.Teacher || c.Teacher == "") && c.Seed == 1 && c.Share == 0 {
+			if c.Dataset == rd.Dataset && c.Student == rd.Student && (c.Teacher == rd.Teacher || c.Teacher == "") && c.Seed == 1 && c.Share == 0 && !p.ablates(c) {
 				beside = append(beside, c)
 			}
 		}

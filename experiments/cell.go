@@ -25,6 +25,9 @@ func (c Cell) String() string {
 	return text
 }
 
+// group is what the cell shares with those of other methods and seeds: a student on a data set, with a teacher.
+func (c Cell) group() Cell { return Cell{Dataset: c.Dataset, Student: c.Student, Teacher: c.Teacher} }
+
 // file is the cell's name in a folder of records, without extension.
 func (c Cell) file() string {
 	name := c.Student + "-" + c.Method

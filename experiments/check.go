@@ -3,6 +3,7 @@ package experiments
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -191,13 +192,30 @@ func (c *checker) students() {
 
 func (c *checker) methods() {
 	adaptation := false
+	known := slices.Concat(distill.Names(), rdlib.Adaptations())
+	resolved := make([]any, len(c.Methods)) // options
 	for i, method := range c.Methods {
-		if !c.known("method", method.Name, slices.Concat(distill.Names(), rdlib.Adaptations()), "methods", i, "name") {
+		switch {
+		case method.Method != "" && !c.known("method", method.Method, known, "methods", i, "method"):
+			continue
+		case method.Method == "" && !slices.Contains(known, method.Name):
+			c.say(c.source.at("methods", i, "name"), "unknown method %q: did you mean %q? A variant names the method it is of: method: rd (known: %s)",
+				method.Name, spelling.Nearest(method.Name, known), strings.Join(known, ", "))
+			continue
+		case method.method() != method.Name && slices.Contains(known, method.Name):
+			c.say(c.source.at("methods", i, "name"), "a variant of %s cannot be called %s, which is another method: give it a name of its own", method.Method, method.Name)
 			continue
 		}
-		adaptation = adaptation || adapts(method.Name)
-		if err := c.tryMethod(method); err != nil {
+		adaptation = adaptation || adapts(method.method())
+		var err error
+		if resolved[i], err = c.tryMethod(method); err != nil {
 			c.say(c.source.at("methods", i, "options"), "%v", err)
+			continue
+		}
+		for k, other := range c.Methods[:i] {
+			if other.method() == method.method() && other.Name != method.Name && reflect.DeepEqual(resolved[k], resolved[i]) {
+				c.say(c.source.at("methods", i), "%s is the same as %s in %s, its method and all options: its cells would be computed twice", method.Name, other.Name, c.source.at("methods", k))
+			}
 		}
 		if len(method.Options) > 0 && method.Source == "" {
 			c.say(c.source.at("methods", i), "method %s: its options have no source", method.Name)
@@ -208,18 +226,26 @@ func (c *checker) methods() {
 	}
 }
 
-// tryMethod makes a method, to see whether its options fit.
-func (c *checker) tryMethod(method MatrixMethod) (err error) {
-	switch {
-	case method.Name == rdlib.FineTune && len(method.Options) > 0:
-		return fmt.Errorf("%s has no options", rdlib.FineTune)
-	case method.Name == rdlib.FineTune:
-	case adapts(method.Name):
-		_, err = peft.New(method.Name, method.Options)
+// tryMethod makes a method, to see whether its options fit, and returns all options that it then has.
+func (c *checker) tryMethod(method MatrixMethod) (any, error) {
+	switch name := method.method(); {
+	case name == rdlib.FineTune && len(method.Options) > 0:
+		return nil, fmt.Errorf("%s has no options", rdlib.FineTune)
+	case name == rdlib.FineTune:
+		return nil, nil
+	case adapts(name):
+		built, err := peft.New(name, method.Options)
+		if err != nil {
+			return nil, err
+		}
+		return built.Options(), nil
 	default:
-		_, err = distill.New(method.Name, c.methodOptions(method))
+		built, err := distill.New(name, c.methodOptions(method))
+		if err != nil {
+			return nil, err
+		}
+		return built.Options(), nil
 	}
-	return err
 }
 
 // adaptation checks how teachers are adapted, by way of a cell.
@@ -233,10 +259,10 @@ func (c *checker) adaptation() {
 	} else if err := o.Check(); err != nil {
 		c.say(c.source.at("adaptation"), "%v", err)
 	}
-	if !c.known("method", a.Student.Name, distill.Names(), "adaptation", "student", "name") {
+	if !c.known("method", a.Student.method(), distill.Names(), "adaptation", "student", "name") {
 		return
 	}
-	if _, err := distill.New(a.Student.Name, a.Student.Options); err != nil {
+	if _, err := distill.New(a.Student.method(), a.Student.Options); err != nil {
 		c.say(c.source.at("adaptation", "student"), "%v", err)
 	}
 	if a.Student.Source == "" {

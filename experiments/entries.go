@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -15,7 +16,7 @@ type Entry struct {
 	Dataset  string // and the share of its training images, where not all are used
 	Student  string
 	Teacher  string // "" where the method needs none
-	Method   string
+	Method   string // as the profile calls it
 	Seed     int
 	Right    int
 	Images   int // of the test part
@@ -51,7 +52,7 @@ func ReadEntries(dir string) ([]Entry, error) {
 func entryOf(r *record.Record) Entry {
 	c, last := r.Result.Config, r.Result.Last
 	entry := Entry{
-		Dataset: c.Dataset.Name, Student: c.Student, Method: c.Method, Seed: int(c.Seeds.Init),
+		Dataset: c.Dataset.Name, Student: c.Student, Method: cmp.Or(r.Run.ProfileMethod, c.Method), Seed: int(c.Seeds.Init),
 		Right: last.TestCorrect, Images: last.TestTotal, Accuracy: 100 * last.TestAccuracy, Record: r,
 	}
 	if share := c.Dataset.TrainShare; share != 0 {

@@ -24,7 +24,8 @@ func (p *Plan) Estimate(r *Results) (todo int, total time.Duration) {
 	seconds := map[string][]float64{}
 	for c, rec := range r.records {
 		seconds[c.Student] = append(seconds[c.Student], rec.Run.Seconds)
-		seconds[c.Student+" "+c.Method] = append(seconds[c.Student+" "+c.Method], rec.Run.Seconds)
+		method := c.Student + " " + p.Matrix.methodOf(c.Method)
+		seconds[method] = append(seconds[method], rec.Run.Seconds)
 	}
 	sum := 0.0
 	for _, c := range p.Cells {
@@ -32,7 +33,7 @@ func (p *Plan) Estimate(r *Results) (todo int, total time.Duration) {
 			continue
 		}
 		todo++
-		switch known := seconds[c.Student+" "+c.Method]; {
+		switch known := seconds[c.Student+" "+p.Matrix.methodOf(c.Method)]; {
 		case len(known) > 0:
 			sum += median(known)
 		case len(seconds[c.Student]) > 0:

@@ -32,6 +32,9 @@ func (r *Results) Groups() ([]Group, error) {
 		g := Group{Dataset: row.entry.Name, Student: paperName(row.student), Teacher: row.teacher.label()}
 		taught := false
 		for _, method := range m.Methods {
+			if method.ablates() {
+				continue
+			}
 			s := Series{Method: method.Name, Label: methodLabel(method.Name)}
 			teacher := ""
 			if m.needsTeacher(method) {

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -93,9 +94,11 @@ type MatrixTeacher struct {
 	Datasets     []string `yaml:"datasets"` // those it teaches; empty: all
 }
 
-// MatrixMethod is one column of the tables: a method of package distill, or one of rdlib.Adaptations.
+// MatrixMethod is one column of the tables, or a row of Table 2: a method of package distill or one of rdlib.Adaptations, or a
+// variant of one, with options and a name of its own.
 type MatrixMethod struct {
-	Name    string            `yaml:"name"`
+	Name    string            `yaml:"name"`   // of the cells and their records
+	Method  string            `yaml:"method"` // whose variant it is; "": the method of that name itself
 	Options map[string]string `yaml:"options"`
 	Source  string            `yaml:"source"` // of the options
 }
@@ -162,7 +165,7 @@ func (m *Matrix) Options() rdlib.Options {
 // methodOptions are a method's own and, where it is a compared method that does not set alpha, the matrix's weight of plain KD.
 func (m *Matrix) methodOptions(method MatrixMethod) map[string]string {
 	options := maps.Clone(method.Options)
-	if _, set := options["alpha"]; !set && distill.Compared(method.Name) {
+	if _, set := options["alpha"]; !set && distill.Compared(method.method()) {
 		if options == nil {
 			options = map[string]string{}
 		}
@@ -182,6 +185,15 @@ func named[T any](all []T, name func(T) string, wanted string) (found T, ok bool
 func (d MatrixDataset) name() string { return d.Name }
 func (t MatrixTeacher) name() string { return t.Name }
 func (m MatrixMethod) name() string  { return m.Name }
+
+// method is the method that is run.
+func (m MatrixMethod) method() string { return cmp.Or(m.Method, m.Name) }
+
+// methodOf is the method that is run in cells whose method has the name.
+func (m *Matrix) methodOf(name string) string {
+	entry, _ := named(m.Methods, MatrixMethod.name, name)
+	return cmp.Or(entry.method(), name)
+}
 
 // names are those of data sets, teachers or methods.
 func names[T any](all []T, name func(T) string) []string {

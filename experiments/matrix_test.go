@@ -42,6 +42,13 @@ methods:
 seeds: 2
 `
 
+// variants of rd for the matrix.
+const variants = `  - {name: direct+kd, method: rd, options: {cotrain: off, alpha: 0, cka: off}, source: a script}
+  - {name: co-training, method: rd, options: {kd: off, cka: off}, source: a script}
+  - {name: co-training+kd, method: rd, options: {cka: off}, source: a script}
+  - {name: phi-depth-1, method: rd, options: {phi-depth: 1}, source: a script}
+`
+
 func tinyMatrix(t *testing.T, replace ...string) *Matrix {
 	t.Helper()
 	m, err := parseMatrix("tiny.yaml", []byte(strings.NewReplacer(replace...).Replace(tiny)))
@@ -79,6 +86,13 @@ func TestMistakesAreToldWithFileAndLine(t *testing.T) {
 		{"unknown teacher of the paper", "paper: RadDenseNet", "paper: RadDensNet", `tiny.yaml:20: unknown teacher of the paper "RadDensNet": did you mean "RadDenseNet"?`},
 		{"twice", "[shufflenet, mobilenet]", "[shufflenet, shufflenet]", `tiny.yaml:22: "shufflenet" stands twice`},
 		{"method twice", "  - {name: rd}", "  - {name: rd}\n  - {name: rd}", `tiny.yaml:28: "rd" stands twice, in tiny.yaml:27 already`},
+		{"a variant that names no method", "  - {name: rd}", "  - {name: rd}\n  - {name: rd-deep, options: {phi-depth: 3}, source: own}", `tiny.yaml:28: unknown method "rd-deep": did you mean "rkd"? A variant names the method it is of: method: rd`},
+		{"a variant of no method", "  - {name: rd}", "  - {name: deep, method: hnt, options: {phi-depth: 3}, source: own}", `tiny.yaml:27: unknown method "hnt": did you mean "hint"?`},
+		{"a variant with the name of another method", "  - {name: rd}", "  - {name: at, method: rd, options: {phi-depth: 3}, source: own}", "tiny.yaml:27: a variant of rd cannot be called at"},
+		{"two variants of one name", "  - {name: rd}", "  - {name: deep, method: rd, options: {phi-depth: 3}, source: own}\n  - {name: deep, method: rd, options: {phi-depth: 4}, source: own}", `tiny.yaml:28: "deep" stands twice, in tiny.yaml:27 already`},
+		{"a variant that is none", "  - {name: rd}", "  - {name: rd}\n  - {name: deep, method: rd, options: {phi-depth: 2}, source: own}", "tiny.yaml:28: deep is the same as rd in tiny.yaml:27"},
+		{"a variant of an adaptation that is none", "  - {name: rd}", "  - {name: melo}\n  - {name: melo-again, method: melo}", "tiny.yaml:28: melo-again is the same as melo in tiny.yaml:27"},
+		{"an option of a variant", "  - {name: rd}", "  - {name: deep, method: rd, options: {phi-dept: 3}, source: own}", `tiny.yaml:27: method rd: unknown option "phi-dept": did you mean "phi-depth"?`},
 		{"schedule", "schedule: cosine", "schedule: cosin", "tiny.yaml:3: "},
 		{"report", "report: last", "report: lst", `tiny.yaml:13: training.report "lst": did you mean "last"?`},
 		{"no length", "  steps: 2\n", "", "tiny.yaml:3: how long is it to train? Give epochs or steps"},

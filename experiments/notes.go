@@ -23,8 +23,13 @@ func (r *Results) data() string {
 	return "real images"
 }
 
-// notes say below a table what its numbers were computed from, read off the records.
+// notes say below a table of methods what its numbers were computed from, read off the records.
 func (r *Results) notes() []string {
+	return r.notesOn(func(method MatrixMethod) bool { return !method.ablates() })
+}
+
+// notesOn are the notes of a table that has some methods of the matrix.
+func (r *Results) notesOn(has func(MatrixMethod) bool) []string {
 	p := r.plan
 	m, t := p.Matrix, p.Matrix.Training
 	var notes []string
@@ -45,7 +50,7 @@ func (r *Results) notes() []string {
 		cmp.Or(t.Width, 1), t.Size, t.Size, length, t.Batch, t.LearningRate, t.WeightDecay, t.Schedule, t.Views, t.PlainKD, report))
 	var options []string
 	for _, method := range m.Methods {
-		if len(method.Options) == 0 {
+		if len(method.Options) == 0 || !has(method) {
 			continue
 		}
 		options = append(options, fmt.Sprintf("%s %s (%s)", paperName(method.Name), optionsText(method.Options), method.Source))
@@ -118,7 +123,7 @@ func (r *Results) teacherNotes() []string {
 	told := map[string]bool{}
 	for _, c := range r.sorted() {
 		t := r.records[c].Result.Teacher
-		if t == nil || adapts(c.Method) {
+		if t == nil || adapts(r.plan.Matrix.methodOf(c.Method)) {
 			continue
 		}
 		saw := ""
@@ -166,7 +171,7 @@ func (r *Results) unequal() []string {
 				differing[fmt.Sprintf("%s of %s", what, c.Dataset)] = true
 			}
 		}
-		if t := rec.Result.Teacher; t != nil && !adapts(c.Method) { // every adaptation gives another file
+		if t := rec.Result.Teacher; t != nil && !adapts(r.plan.Matrix.methodOf(c.Method)) { // every adaptation gives another file
 			if before := teachers[c.Teacher]; before != "" && before != t.SHA256 {
 				differing["file of teacher "+c.Teacher] = true
 			}

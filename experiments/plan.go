@@ -54,6 +54,9 @@ func (m *Matrix) Plan(s Selection) (*Plan, error) {
 	for _, d := range m.Datasets {
 		p.entries[folderOf(d.Name, p.Data)] = d
 	}
+	if slices.Contains(s.Tables, 2) && len(p.ablated()) == 0 {
+		return nil, &rdlib.UsageError{Err: fmt.Errorf("--table 2: %s computes no variant of rd or direct on %s images, of which that table is", m.Name, p.Data)}
+	}
 	absent := p.lookFor()
 	wanted := p.wanted(s.Tables)
 	for _, b := range m.blocks() {
@@ -186,8 +189,8 @@ func (m *Matrix) block(b Block, data string) []Cell {
 				}
 				for _, method := range m.Methods {
 					switch {
-					case !among(b.Methods, method.Name) || !m.needsTeacher(method) || !m.canTeach(t, method.Name):
-					case method.Name != rdlib.FineTune:
+					case !among(b.Methods, method.Name) || !m.needsTeacher(method) || !m.canTeach(t, method.method()):
+					case method.method() != rdlib.FineTune:
 						add(d.Name, student, method.Name, t.Name)
 					case student == firstOf(b.Students, m.Students): // once, whoever learns
 						add(d.Name, theTeacher, method.Name, t.Name)
@@ -224,7 +227,7 @@ func (m *Matrix) needsTeacher(method MatrixMethod) bool {
 	if needs, known := m.teacherNeeded[method.Name]; known {
 		return needs
 	}
-	built, err := distill.New(method.Name, m.methodOptions(method))
+	built, err := distill.New(method.method(), m.methodOptions(method))
 	if m.teacherNeeded == nil {
 		m.teacherNeeded = map[string]bool{}
 	}

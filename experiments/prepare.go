@@ -38,7 +38,7 @@ func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cel
 	m := p.plan.Matrix
 	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
 	o := m.Options()
-	o.Student, o.Method, o.MethodOptions, o.Seeds = c.Student, c.Method, m.methodOptions(method), record.SameSeeds(c.Seed)
+	o.Student, o.Method, o.MethodOptions, o.Seeds = c.Student, method.method(), m.methodOptions(method), record.SameSeeds(c.Seed)
 	o.TrainShare = c.share()
 	var err error
 	if o.Data, err = p.data(ctx, session, c.Dataset); err != nil {
@@ -54,7 +54,7 @@ func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cel
 	if o.Teacher, err = p.teacher(ctx, session, c.Teacher); err != nil {
 		return o, err
 	}
-	if adapts(c.Method) {
+	if adapts(o.Method) {
 		return p.adapted(ctx, session, c, o)
 	}
 	return o, p.cache(ctx, session, c, o)
@@ -77,7 +77,7 @@ func (p *preparation) adapted(ctx context.Context, session *rdlib.Session, c Cel
 		return o, fmt.Errorf("adapt %s: %w", c.Teacher, err)
 	}
 	student := p.plan.Matrix.Adaptation.Student
-	o.Teacher, o.Method, o.MethodOptions = path, student.Name, student.Options
+	o.Teacher, o.Method, o.MethodOptions = path, student.method(), student.Options
 	return o, nil
 }
 
@@ -90,7 +90,7 @@ func (p *preparation) adaptation(c Cell, o rdlib.Options) rdlib.Options {
 	m := p.plan.Matrix
 	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
 	a := m.Adaptation
-	o.Method, o.MethodOptions, o.Steps, o.Epochs = c.Method, method.Options, a.Steps, a.Epochs
+	o.Method, o.MethodOptions, o.Steps, o.Epochs = method.method(), method.Options, a.Steps, a.Epochs
 	o.Optimizer.LearningRate, o.Optimizer.WeightDecay, o.Optimizer.Schedule = a.LearningRate, a.WeightDecay, a.Schedule
 	o.Name = fmt.Sprintf("adapting %s to %s by %s, seed %d:", c.Teacher, c.Dataset, c.Method, c.Seed)
 	o.Command, o.CheckpointEvery, o.Replace = p.command, p.checkpointEvery, true
@@ -200,7 +200,7 @@ func (p *preparation) cache(ctx context.Context, session *rdlib.Session, c Cell,
 	}
 	stages := slices.ContainsFunc(p.plan.Cells, func(other Cell) bool {
 		method, _ := named(p.plan.Matrix.Methods, MatrixMethod.name, other.Method)
-		built, err := distill.New(other.Method, p.plan.Matrix.methodOptions(method))
+		built, err := distill.New(method.method(), p.plan.Matrix.methodOptions(method))
 		return other.Dataset == c.Dataset && other.Teacher == c.Teacher && err == nil && built.Needs().Stages && !isFile(p.store.recordPath(other))
 	})
 	if _, err := session.Features(ctx, o, []string{o.Teacher}, stages); err != nil {

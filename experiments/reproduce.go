@@ -50,10 +50,7 @@ func (p *Plan) Render(store *Store, numbers []int) error {
 	if err != nil {
 		return err
 	}
-	if len(numbers) == 0 {
-		numbers = CellTables()
-	}
-	for _, n := range numbers {
+	for _, n := range p.tables(numbers) {
 		if err := tables[n](results).Write(store.dir); err != nil {
 			return err
 		}

@@ -97,9 +97,9 @@ func (p *Plan) differs(c Cell, r *record.Record) string {
 		return p.teacherDiffers(c, r)
 	}
 	method, _ := named(m.Methods, MatrixMethod.name, c.Method)
-	methodName, options := c.Method, m.methodOptions(method)
-	if adapts(c.Method) {
-		methodName, options = m.Adaptation.Student.Name, m.Adaptation.Student.Options
+	methodName, options := method.method(), m.methodOptions(method)
+	if adapts(methodName) {
+		methodName, options = m.Adaptation.Student.method(), m.Adaptation.Student.Options
 	}
 	width := t.Width
 	if width == 0 {
@@ -154,7 +154,7 @@ func unlike(pairs []pair) string {
 func (p *Plan) teacherDiffers(c Cell, r *record.Record) string {
 	a, t, config := p.Matrix.Adaptation, p.Matrix.Training, r.Result.Config
 	pairs := []pair{
-		{"method", config.Method, c.Method}, {"seeds", config.Seeds, record.SameSeeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
+		{"method", config.Method, p.Matrix.methodOf(c.Method)}, {"seeds", config.Seeds, record.SameSeeds(c.Seed)}, {"epochs", config.Epochs, a.Epochs}, {"batch", config.Batch, t.Batch},
 		{"learning rate", config.Optimizer.LearningRate, a.LearningRate}, {"weight decay", config.Optimizer.WeightDecay, a.WeightDecay},
 		{"schedule", config.Optimizer.Schedule, a.Schedule}, {"threads", config.Backend.Threads, t.Threads}, {"phantom", config.Dataset.Phantom || p.Data == Real, true},
 		{"share of the training images", config.Dataset.TrainShare, c.share()},

@@ -167,6 +167,9 @@ func (s *Store) Fail(c Cell, why error, command string) error {
 
 // Finish keeps a cell's record and removes what led to it.
 func (s *Store) Finish(c Cell, r *record.Record) error {
+	if c.Method != r.Result.Config.Method {
+		r.Run.ProfileMethod = c.Method
+	}
 	if err := r.Write(s.recordPath(c)); err != nil {
 		return err
 	}

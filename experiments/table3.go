@@ -65,7 +65,7 @@ func (r *Results) Table3() *Table {
 	}}
 	var methods []string
 	for _, method := range m.Methods {
-		if method.Name != "scratch" && !adapts(method.Name) {
+		if method.Name != "scratch" && !adapts(method.method()) && !method.ablates() {
 			methods = append(methods, method.Name)
 			t.Columns = append(t.Columns, paperName(method.Name))
 		}

@@ -25,7 +25,7 @@ func recordOf(t *testing.T, m *Matrix, c Cell, accuracy float64) *record.Record 
 	r.Result.Key = "key"
 	r.Result.Config = record.Config{
 		Dataset: record.Dataset{Name: c.Dataset, Phantom: strings.HasSuffix(c.Dataset, "-phantom"), TrainShare: c.share()}, Student: student.Name(), Width: m.Training.Width,
-		Method: c.Method, Views: m.Training.Views, Steps: m.Training.Steps, Batch: m.Training.Batch, Seeds: record.SameSeeds(c.Seed),
+		Method: m.methodOf(c.Method), Views: m.Training.Views, Steps: m.Training.Steps, Batch: m.Training.Batch, Seeds: record.SameSeeds(c.Seed),
 		Input: map[string]any{"height": m.Training.Size}, Backend: record.Backend{Threads: m.Training.Threads}, Epochs: m.Training.Epochs,
 		Optimizer: record.Optimizer{LearningRate: m.Training.LearningRate, WeightDecay: m.Training.WeightDecay, Schedule: m.Training.Schedule},
 	}

@@ -26,7 +26,7 @@ func (r *Results) Table4() *Table {
 	}}
 	var methods []string
 	for _, method := range m.Methods {
-		if adapts(method.Name) && method.Name != rdlib.FineTune {
+		if adapts(method.method()) && method.method() != rdlib.FineTune {
 			methods = append(methods, method.Name)
 			t.Columns = append(t.Columns, paperName(method.Name))
 		}
@@ -70,7 +70,7 @@ func (r *Results) Table4() *Table {
 			length = fmt.Sprintf("%d epochs", a.Epochs)
 		}
 		t.Notes = append(t.Notes, fmt.Sprintf("Adaptation, the same for every method: %s, AdamW, learning rate %g, weight decay %g, %s schedule; then features and logits of the adapted teacher are cached, and students learn from them by %s (%s).",
-			length, a.LearningRate, a.WeightDecay, a.Schedule, a.Student.Name+" "+optionsText(a.Student.Options), a.Student.Source), paper4)
+			length, a.LearningRate, a.WeightDecay, a.Schedule, a.Student.method()+" "+optionsText(a.Student.Options), a.Student.Source), paper4)
 	}
 	return t.Table
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // adaptedMatrix is the tiny matrix with a transformer that can be adapted.
-func adaptedMatrix(t *testing.T) *Matrix {
+func adaptedMatrix(t *testing.T, replace ...string) *Matrix {
 	t.Helper()
-	return tinyMatrix(t, "name: mini-raddensenet, paper: RadDenseNet", "name: mini-lvm-med, paper: LVM-Med",
+	return tinyMatrix(t, append(replace, "name: mini-raddensenet, paper: RadDenseNet", "name: mini-lvm-med, paper: LVM-Med",
 		"  - {name: rd}\n", "  - {name: rd}\n  - {name: finetune}\n  - {name: melo, options: {rank: 4}, source: a script}\n",
-		"seeds: 2", "adaptation: {steps: 3, learning_rate: 1e-3, weight_decay: 0, schedule: cosine, student: {name: sp, options: {beta: 1}, source: own}}\nseeds: 2")
+		"seeds: 2", "adaptation: {steps: 3, learning_rate: 1e-3, weight_decay: 0, schedule: cosine, student: {name: sp, options: {beta: 1}, source: own}}\nseeds: 2")...)
 }
 
 func TestTable4(t *testing.T) {

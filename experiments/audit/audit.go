@@ -57,6 +57,7 @@ func Run(tables []*Table, o Options) (*Report, error) {
 	a.granularity()
 	a.repeatedAndAveraged()
 	a.checkGains()
+	a.checkRowGains()
 	a.dataSizes()
 	a.countBest()
 	a.checkNamed()

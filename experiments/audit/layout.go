@@ -20,6 +20,9 @@ type layout struct {
 	averages []int // means of a row's accuracies
 	counts   []int // whole numbers
 	switches []int // those that are 0 or 1 everywhere: what a row has switched on
+	gain     int   // of differences between rows, in tables that experiments writes; -1 where there is none
+	over     int   // of the row that it is the difference to
+	named    int   // of the names of rows
 	decimals int   // how many decimals accuracies are printed with, mostly
 	// companions of a column of values are the columns next to it in meaning: of "RD" those headed "RD n", "RD state" and so on.
 	companions map[int]map[string]int
@@ -34,6 +37,13 @@ const (
 
 var suffixes = []string{" sd", seedsSuffix, imagesSuffix, stateSuffix, " paper", " records"}
 
+// Headings of tables whose rows are compared with each other, as experiments writes them.
+const (
+	rowHeading  = "row"
+	gainHeading = "gain"
+	overHeading = "gain over"
+)
+
 // Headings that always name what a row is, and words for an average.
 var (
 	datasetNames = []string{"dataset", "data", "datasets"}
@@ -46,7 +56,7 @@ var (
 
 // newLayout works out what the columns are: labels by their headings or because most cells are no numbers, accuracies because they have decimals.
 func newLayout(t *Table, index int) *layout {
-	l := &layout{Table: t, index: index, dataset: -1, student: -1, teacher: -1, images: -1, seeds: -1, companions: map[int]map[string]int{}}
+	l := &layout{Table: t, index: index, dataset: -1, student: -1, teacher: -1, images: -1, seeds: -1, gain: -1, over: -1, named: -1, companions: map[int]map[string]int{}}
 	belongs := make([]bool, len(t.Header))
 	for k, heading := range t.Header {
 		for base, name := range t.Header {
@@ -93,6 +103,10 @@ func newLayout(t *Table, index int) *layout {
 			case l.teacher < 0 && slices.Contains(teacherNames, plain):
 				l.teacher = k
 			}
+		case heading == gainHeading && len(l.companions[k]) > 0:
+			l.gain = k
+		case heading == overHeading && slices.Contains(t.Header, gainHeading):
+			l.over = k
 		case slices.Contains(imagesNames, plain) && withPoint == 0:
 			l.images = k
 		case plain == "seeds" && withPoint == 0:
@@ -112,6 +126,7 @@ func newLayout(t *Table, index int) *layout {
 			}
 		}
 	}
+	l.named = slices.Index(t.Header, rowHeading)
 	l.decimals = l.usualDecimals()
 	return l
 }
@@ -167,7 +182,7 @@ func (l *layout) rowName(row int) string {
 		parts = append(parts, l.Rows[row][k])
 	}
 	for _, k := range l.switches {
-		if l.Rows[row][k] == "1" {
+		if l.Rows[row][k] == "1" && len(l.labels) == 0 {
 			parts = append(parts, l.Header[k])
 		}
 	}

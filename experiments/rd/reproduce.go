@@ -27,7 +27,7 @@ type matrixFlags struct {
 func (m *matrixFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&m.profile, "profile", "quick", strings.Join(profiles.Names(), ", ")+", or a YAML file like theirs")
 	f.StringVar(&m.selection.Root, "data", "", "folder of the real data sets, each in a folder of its own, and of models/; without it: phantoms")
-	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: 3, 4 and 5; 1 looks at the data sets on disk, 6 measures this machine)")
+	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: 2 to 5; 1 looks at the data sets on disk, 6 measures this machine)")
 	f.StringVar(&m.selection.Work, "work", "runs", "folder of phantoms, miniature and adapted teachers; teachers that are not below --data are looked for here")
 	f.IntVar(&m.selection.Seeds, "seeds", 0, "seeds 1 … N instead of the profile's")
 	f.StringSliceVar(&m.selection.Datasets, "datasets", nil, "compute these data sets of the profile only")

@@ -323,6 +323,44 @@ func TestRDWithoutWeightsIsScratch(t *testing.T) {
 	sameGradients(t, "α = β = 0", got.gradients, want.gradients)
 }
 
+// Without KD and CKA RD is co-training, CE(y, z_s) + α·CE(y, z_t); without co-training and α, too, it is direct reprogramming, and
+// with KD alone beside that, the student's CE and KL.
+func TestRDSwitchedOff(t *testing.T) {
+	b, backend := newBench(t), golden.GoBackend(t)
+	scratch, direct := mustNew(t, "scratch", nil), mustNew(t, "direct", nil)
+	cotraining := mustNew(t, "rd", map[string]string{"kd": "off", "cka": "off", "alpha": "0.5"})
+	got := b.step(t, backend, cotraining, cotraining.Phases()[0], 0)
+	student, teacher := b.step(t, backend, scratch, scratch.Phases()[0], 0), b.step(t, backend, direct, direct.Phases()[0], 0)
+	if math.Abs(got.total-student.total-0.5*teacher.total) > 1e-6 || len(got.parts) != 2 {
+		t.Errorf("co-training: loss %g of %v, want %g", got.total, got.parts, student.total+0.5*teacher.total)
+	}
+
+	off := map[string]string{"cotrain": "off", "alpha": "0", "kd": "off", "cka": "off"}
+	method := mustNew(t, "rd", off)
+	if method.Needs() != direct.Needs() || len(method.Phases()) != len(direct.Phases()) {
+		t.Fatalf("%+v in %d phases, want %+v in %d", method.Needs(), len(method.Phases()), direct.Needs(), len(direct.Phases()))
+	}
+	for i, phase := range method.Phases() {
+		got, want := b.step(t, backend, method, phase, 0), b.step(t, backend, direct, direct.Phases()[i], 0)
+		if got.total != want.total {
+			t.Errorf("all off, phase %s: loss %g, want %g", phase.Name, got.total, want.total)
+		}
+		sameGradients(t, "all off, "+phase.Name, got.gradients, want.gradients)
+	}
+
+	off["kd"] = "on"
+	withKD := mustNew(t, "rd", off)
+	got = b.step(t, backend, withKD, withKD.Phases()[1], 0)
+	if math.Abs(got.total-got.parts["ce_s"]-got.parts["kl"]) > 1e-6 || len(got.parts) != 2 || !(got.parts["kl"] > 0) {
+		t.Errorf("direct with KD: loss %g of %v", got.total, got.parts)
+	}
+	for name := range got.gradients {
+		if strings.HasPrefix(name, "phi/") {
+			t.Errorf("direct with KD: %s is trained beside the student", name)
+		}
+	}
+}
+
 // At the end of training only CE(y, z_s) is left: g and the student get its gradient, φ none.
 func TestRDAtTheEndIsScratch(t *testing.T) {
 	b, backend := newBench(t), golden.GoBackend(t)

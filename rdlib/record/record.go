@@ -174,6 +174,7 @@ type Run struct {
 	CPU            string  `json:"cpu"`
 	Go             string  `json:"go"`
 	Command        string  `json:"command,omitempty"`
+	ProfileMethod  string  `json:"profile_method,omitempty"` // what the profile calls the method, where that is not its own name
 }
 
 // WithoutLeaks counts the last student's test images whose pixels are in no other part, and those of them it names right.

@@ -1,0 +1,150 @@
+package experiments
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"rd/rdlib/distill"
+)
+
+// The data set of the paper's Table 2, which names none, is told from its values.
+const (
+	paperAblation = "COVID"
+	paper2        = "The paper's Table 2 names neither data set nor student nor teacher. Its four values are fractions of COVID's 203 test images and stand beside COVID here; 85.71 is no COVID cell of its Tables 3 and 4."
+)
+
+// Table2 takes RD apart: a row for each switch of the paper's ablation, and for each option that the paper leaves open, with what it
+// gains over the row that it extends.
+func (r *Results) Table2() *Table {
+	m := r.plan.Matrix
+	t := &Table{
+		Number: 2, Title: fmt.Sprintf("Ablation of RD: test accuracy (%%) of students, and gain in points, %s; mean ± standard deviation over seeds (%s)", r.data(), m.Name),
+		Labels:  []string{"dataset", "student", "teacher", "row", "direct reprogramming", "co-training", "KD", "CKA", "gain over"},
+		Columns: []string{"accuracy", "gain"},
+	}
+	all := m.ablations()
+	computed := map[Cell]bool{}
+	for _, b := range m.blocks() {
+		for _, c := range m.block(b, r.plan.Data) {
+			c.Seed = 0
+			computed[c] = true
+		}
+	}
+	for _, group := range r.plan.rows(2) {
+		for _, a := range all {
+			printed := math.NaN()
+			if !a.open && group.entry.Name == paperAblation {
+				printed = paperValue(paperTable(2), "accuracy", a.paper())
+			}
+			c := Cell{Dataset: group.dataset, Student: group.student, Teacher: group.teacher.Name, Method: a.method.Name}
+			if !computed[c] && math.IsNaN(printed) {
+				continue
+			}
+			accuracy := r.accuracy(c.Dataset, c.Student, c.Method, c.Teacher, printed)
+			gain, over := absent(Done, math.NaN()), ""
+			gain.Text = "–"
+			if base, ok := a.extends(all); ok {
+				gain, over = r.gainOver(c, base.method.Name), base.label()
+			}
+			labels := []string{group.entry.Name, paperName(group.student), group.teacher.label(), a.label()}
+			t.Rows = append(t.Rows, TableRow{append(append(labels, a.words()...), over), []Value{accuracy, gain}})
+		}
+	}
+	t.tellSeeds()
+	t.Notes = append(t.Notes, m.ablationNotes(all)...)
+	if slices.ContainsFunc(t.Rows, func(row TableRow) bool { return !math.IsNaN(row.Values[0].Paper) }) {
+		t.Notes = append(t.Notes, paper2)
+	}
+	t.Notes = append(t.Notes, r.notesOn(MatrixMethod.ablates)...)
+	return t
+}
+
+// gainOver is what a cell's method gains over another at equal seeds.
+func (r *Results) gainOver(c Cell, over string) Value {
+	v := absent(NotRun, math.NaN())
+	v.Signed = true
+	own := r.seedsOf(&v, c.Dataset, c.Student, c.Method, c.Teacher)
+	base := r.seedsOf(&v, c.Dataset, c.Student, over, c.Teacher)
+	var pairs []Pair
+	var differences []float64
+	for _, seed := range slices.Sorted(maps.Keys(own)) {
+		if before, ok := base[seed]; ok {
+			pairs = append(pairs, Pair{Entry{Accuracy: own[seed]}, Entry{Accuracy: before}})
+			differences = append(differences, own[seed]-before)
+		}
+	}
+	switch {
+	case len(pairs) > 0:
+		v.State = Done
+		v.mean(differences)
+		g := Gains(pairs)[0]
+		v.Remark = g.Verdict
+		if !math.IsNaN(g.Half) {
+			v.Remark = fmt.Sprintf("(95 %%: %+.2f to %+.2f) %s", g.Mean-g.Half, g.Mean+g.Half, g.Verdict)
+		}
+	case len(v.Failures) > 0:
+		v.State = Failed
+	}
+	v.Records = nil // they stand beside the accuracies
+	return v
+}
+
+// label is the row's name.
+func (a ablation) label() string {
+	if a.method.Name == "rd" {
+		return "rd (default)"
+	}
+	return a.method.Name
+}
+
+// words are the row's switches, 1 or 0, in the order of the paper's columns.
+func (s switches) words() []string {
+	var words []string
+	for _, on := range []bool{s.direct, s.cotraining, s.kd, s.cka} {
+		words = append(words, map[bool]string{true: "1", false: "0"}[on])
+	}
+	return words
+}
+
+// paper is what the paper's Table 2 has in the row with the switches.
+func (s switches) paper() map[string]string {
+	words := s.words()
+	return map[string]string{"direct_reprogramming": words[0], "cotraining_reprogramming": words[1], "kd": words[2], "cka": words[3]}
+}
+
+// defaultOptions are all options of the matrix's RD.
+func (m *Matrix) defaultOptions() map[string]string {
+	options := map[string]string{}
+	for _, d := range distill.Describe() {
+		for _, o := range d.Options {
+			if d.Name == "rd" {
+				options[o.Name] = o.Default
+			}
+		}
+	}
+	rd, _ := named(m.Methods, MatrixMethod.name, "rd")
+	maps.Copy(options, rd.Options)
+	return options
+}
+
+// ablationNotes say what the rows are.
+func (m *Matrix) ablationNotes(all []ablation) []string {
+	var open []string
+	for _, a := range all {
+		if a.open {
+			open = append(open, a.method.Name)
+		}
+	}
+	notes := []string{
+		"direct: φ and g learn from the teacher's features first, then the student through that g. co-training: CE(y, z_s) + α·CE(y, z_t), student, φ and g together. KD and CKA add β·KL(z_t, z_s) and β·CKA(f_t, f_s). direct with KD: φ stays as it was learnt first, and KL is added to the student's CE.",
+		"The default: " + optionsText(m.defaultOptions()) + ".",
+		"Gain: mean ± standard deviation of the differences to the row under “gain over” at equal seeds, with its 95 % t-interval; one that holds 0 is within noise. Each interval is of one row: among many rows some miss 0 by chance.",
+	}
+	if len(open) > 0 {
+		notes = slices.Insert(notes, 2, "Rows that differ from the default in other options than these switches: "+strings.Join(open, ", ")+".")
+	}
+	return notes
+}
