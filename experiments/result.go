@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"rd/rdlib/stat"
 )
 
 // State is why a value of a table has no number.
@@ -62,6 +64,31 @@ func (v *Value) links() []string { return slices.Concat(v.Records, v.Failures) }
 // absent is a value that was not computed, with the paper's beside it.
 func absent(state State, paper float64) Value {
 	return Value{State: state, Mean: math.NaN(), SD: math.NaN(), Paper: paper}
+}
+
+// wordsValue is a value of words alone.
+func wordsValue(words string) Value {
+	v := absent(Done, math.NaN())
+	v.Text, v.Whole = words, true
+	return v
+}
+
+// gainOf is the mean of differences, one for each seed, the half width of its 95 % t-interval, and the verdict on it.
+func gainOf(differences []float64) (gain, half Value, said string) {
+	gain, half = absent(NotRun, math.NaN()), absent(NotRun, math.NaN())
+	gain.Signed = true
+	if len(differences) == 0 {
+		return gain, half, ""
+	}
+	gain.State = Done
+	gain.mean(differences)
+	gain.p, said = overSeeds(differences)
+	gain.SD = math.NaN() // the interval stands beside it
+	half.State, half.N = Done, gain.N
+	if _, half.Mean = stat.MeanInterval(differences); half.N < 2 {
+		half.Text = "–"
+	}
+	return gain, half, said
 }
 
 // rank marks the largest and second largest of values; equal ones, as printed, share their place, and where all are equal there

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -21,9 +22,9 @@ const (
 func (r *Results) Table2() *Table {
 	m := r.plan.Matrix
 	t := &Table{
-		Number: 2, Title: fmt.Sprintf("Ablation of RD: test accuracy (%%) of students, and gain in points, %s; mean ± standard deviation over seeds (%s)", r.data(), m.Name),
+		Number: 2, Title: fmt.Sprintf("Ablation of RD: test accuracy (%%) of students, and gain in points, %s (%s)", r.data(), m.Name),
 		Labels:  []string{"dataset", "student", "teacher", "row", "direct reprogramming", "co-training", "KD", "CKA", "gain over"},
-		Columns: []string{"accuracy", "gain"},
+		Columns: []string{"accuracy", "gain", "±", "verdict"},
 	}
 	all := m.ablations()
 	computed := map[Cell]bool{}
@@ -43,14 +44,22 @@ func (r *Results) Table2() *Table {
 			if !computed[c] && math.IsNaN(printed) {
 				continue
 			}
-			accuracy := r.accuracy(c.Dataset, c.Student, c.Method, c.Teacher, printed)
-			gain, over := absent(Done, math.NaN()), ""
-			gain.Text = "–"
+			accuracy := r.accuracy(c, printed)
+			over, values := "", []Value{accuracy, wordsValue("–"), wordsValue("–"), wordsValue("–")}
 			if base, ok := a.extends(all); ok {
-				gain, over = r.gainOver(c, base.method.Name), base.label()
+				gain, half, said := r.gainOver(c, base.method.Name)
+				over, values = base.label(), []Value{accuracy, gain, half, wordsValue(cmp.Or(said, string(gain.State)))}
 			}
 			labels := []string{group.entry.Name, paperName(group.student), group.teacher.label(), a.label()}
-			t.Rows = append(t.Rows, TableRow{append(append(labels, a.words()...), over), []Value{accuracy, gain}})
+			t.Rows = append(t.Rows, TableRow{append(append(labels, a.words()...), over), values})
+		}
+	}
+	if err := t.correctGains(); err != nil {
+		t.Notes = append(t.Notes, fmt.Sprintf("The gains could not be tested: %v.", err))
+	}
+	for _, row := range t.Rows {
+		if gain := &row.Values[1]; gain.Remark != "" {
+			row.Values[3], gain.Remark = wordsValue(gain.Remark), ""
 		}
 	}
 	t.tellSeeds()
@@ -62,34 +71,16 @@ func (r *Results) Table2() *Table {
 	return t
 }
 
-// gainOver is what a cell's method gains over another at equal seeds.
-func (r *Results) gainOver(c Cell, over string) Value {
-	v := absent(NotRun, math.NaN())
-	v.Signed = true
-	own := r.seedsOf(&v, c.Dataset, c.Student, c.Method, c.Teacher)
-	base := r.seedsOf(&v, c.Dataset, c.Student, over, c.Teacher)
-	var pairs []Pair
+// gainOver is what a cell's method gains over another at equal seeds, the half width of its interval, and the verdict on it
+// alone.
+func (r *Results) gainOver(c Cell, over string) (gain, half Value, said string) {
+	base := c
+	base.Method = over
 	var differences []float64
-	for _, seed := range slices.Sorted(maps.Keys(own)) {
-		if before, ok := base[seed]; ok {
-			pairs = append(pairs, Pair{Entry{Accuracy: own[seed]}, Entry{Accuracy: before}})
-			differences = append(differences, own[seed]-before)
-		}
+	for _, p := range r.pairs(c, base) {
+		differences = append(differences, r.outcome(p.First.Record)-r.outcome(p.Second.Record))
 	}
-	switch {
-	case len(pairs) > 0:
-		v.State = Done
-		v.mean(differences)
-		g := Gains(pairs)[0]
-		v.Remark = g.Verdict
-		if !math.IsNaN(g.Half) {
-			v.Remark = fmt.Sprintf("(95 %%: %+.2f to %+.2f) %s", g.Mean-g.Half, g.Mean+g.Half, g.Verdict)
-		}
-	case len(v.Failures) > 0:
-		v.State = Failed
-	}
-	v.Records = nil // they stand beside the accuracies
-	return v
+	return gainOf(differences)
 }
 
 // label is the row's name.
@@ -141,7 +132,7 @@ func (m *Matrix) ablationNotes(all []ablation) []string {
 	notes := []string{
 		"direct: φ and g learn from the teacher's features first, then the student through that g. co-training: CE(y, z_s) + α·CE(y, z_t), student, φ and g together. KD and CKA add β·KL(z_t, z_s) and β·CKA(f_t, f_s). direct with KD: φ stays as it was learnt first, and KL is added to the student's CE.",
 		"The default: " + optionsText(m.defaultOptions()) + ".",
-		"Gain: mean ± standard deviation of the differences to the row under “gain over” at equal seeds, with its 95 % t-interval; one that holds 0 is within noise. Each interval is of one row: among many rows some miss 0 by chance.",
+		"Accuracy: mean ± standard deviation over seeds. Gain: mean of the differences to the row under “gain over” at equal seeds; ±: half width of its 95 % t-interval over seeds; verdict: p-value of the t-test, with Holm's correction for all gains of the table, or within noise.",
 	}
 	if len(open) > 0 {
 		notes = slices.Insert(notes, 2, "Rows that differ from the default in other options than these switches: "+strings.Join(open, ", ")+".")

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"rd/rdlib"
-	rdstat "rd/rdlib/stat"
 )
 
 // TrainingSize is the name of the figure and the table of TrainingSizes.
@@ -81,9 +80,7 @@ func (r *Results) sizePoint(row Cell) SizePoint {
 		Share:   cmp.Or(r.share, 100),
 		Scratch: r.accuracy(Cell{Dataset: row.Dataset, Student: row.Student, Method: "scratch", Share: r.share}, none),
 		RD:      r.accuracy(Cell{Dataset: row.Dataset, Student: row.Student, Method: "rd", Teacher: row.Teacher, Share: r.share}, none),
-		Gain:    absent(NotRun, none), Half: absent(NotRun, none),
 	}
-	p.Gain.Signed = true
 	var gains []float64
 	for seed := range uint64(r.seeds) {
 		of := func(method, teacher string) Cell {
@@ -97,17 +94,7 @@ func (r *Results) sizePoint(row Cell) SizePoint {
 			gains = append(gains, r.outcome(taught)-r.outcome(alone))
 		}
 	}
-	if len(gains) == 0 {
-		return p
-	}
-	p.Gain.State = Done
-	_, p.Verdict = overSeeds(gains)
-	p.Gain.mean(gains)
-	p.Gain.SD = none // the interval stands beside it
-	p.Half.State, p.Half.N = Done, len(gains)
-	if _, p.Half.Mean = rdstat.MeanInterval(gains); p.Half.N < 2 {
-		p.Half.Text = "–"
-	}
+	p.Gain, p.Half, p.Verdict = gainOf(gains)
 	return p
 }
 
@@ -124,19 +111,14 @@ func (r *Results) TrainingSizeTable() *Table {
 		Labels:  []string{"dataset", "student", "teacher", "share"},
 		Columns: []string{"training images", "student scratch", "RD", "gain", "±", "verdict"},
 	}
-	text := func(s string) Value {
-		v := absent(Done, math.NaN())
-		v.Text, v.Whole = s, true
-		return v
-	}
 	for _, curve := range r.TrainingSizes() {
 		for _, p := range curve.Points {
 			values := []Value{absent(NotRun, math.NaN()), p.Scratch, p.RD, p.Gain, p.Half, absent(NotRun, math.NaN())}
 			if len(p.Images) > 0 {
-				values[0] = text(span(p.Images))
+				values[0] = wordsValue(span(p.Images))
 			}
 			if p.Gain.State == Done {
-				values[5] = text(p.Verdict)
+				values[5] = wordsValue(p.Verdict)
 			}
 			t.Rows = append(t.Rows, TableRow{[]string{curve.Dataset, curve.Student, curve.Teacher, fmt.Sprintf("%d %%", p.Share)}, values})
 		}

@@ -44,6 +44,9 @@ const (
 	overHeading = "gain over"
 )
 
+// besideGain are the headings of what stands beside a gain and follows from the single runs, which are not in the table.
+var besideGain = []string{"±", "verdict"}
+
 // Headings that always name what a row is, and words for an average.
 var (
 	datasetNames = []string{"dataset", "data", "datasets"}
@@ -105,6 +108,7 @@ func newLayout(t *Table, index int) *layout {
 			}
 		case heading == gainHeading && len(l.companions[k]) > 0:
 			l.gain = k
+		case slices.Contains(besideGain, heading) && slices.Contains(t.Header, gainHeading):
 		case heading == overHeading && slices.Contains(t.Header, gainHeading):
 			l.over = k
 		case slices.Contains(imagesNames, plain) && withPoint == 0:
