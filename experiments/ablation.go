@@ -55,7 +55,7 @@ func (s switches) before() (before switches, ok bool) {
 type ablation struct {
 	method MatrixMethod
 	switches
-	// open is whether it differs from the default in an option that the paper leaves open, not in the switches alone.
+	// open is whether it differs from the default in other options than the switches, such as those that the paper leaves open.
 	open bool
 }
 
@@ -94,7 +94,7 @@ func (m *Matrix) ablations() []ablation {
 	return all
 }
 
-// place is where a row stands: first the switches as the paper has them, then, in the order of the matrix, what it leaves open.
+// place is where a row stands: first the switches as the paper has them, then the open ones in the order of the matrix.
 func (a ablation) place() int {
 	if a.open {
 		return 8
@@ -118,8 +118,8 @@ func (m *Matrix) defaultRD() distill.RDOptions {
 	return built.Options().(distill.RDOptions)
 }
 
-// extends is the row that a row of Table 2 is compared with: the one with a switch less, or, of a row that differs in what is left
-// open, the one with the same switches. ok is whether it is there.
+// extends is the row that a row of Table 2 is compared with: the one with a switch less, or, of an open row, the one
+// with the same switches. ok is whether it is there.
 func (a ablation) extends(all []ablation) (base ablation, ok bool) {
 	wanted := a.switches
 	if !a.open {

@@ -488,3 +488,32 @@ func TestGainsOverSeeds(t *testing.T) {
 		}
 	}
 }
+
+func TestGainsOfRowsOverOthers(t *testing.T) {
+	text := "dataset,student,row,gain over,accuracy,gain,±,verdict,accuracy n,gain n,accuracy test images,accuracy state,gain state\n" +
+		"x,s,a,,50.00,–,–,–,2,0,8,done,done\n" + "x,s,b,a,62.50,12.50,3,a difference,2,2,8,done,done\n" + "x,s,c,b,,,,not run,0,0,,not run,not run\n" +
+		"x,u,a,,56.25,–,–,–,2,0,8,done,done\n" + "x,u,b,a,50.00,-6.25,90,within noise,2,2,8,done,done\n"
+	if found := run(t, table(t, "t", text)); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+	for _, c := range []struct {
+		old, changed string
+		kind         Kind
+		row, says    string
+	}{
+		{"62.50,12.50", "62.50,12.60", Gain, "x, s, b", "difference is 12.50"},
+		{"-6.25", "6.25", Gain, "x, u, b", "difference is -6.25"},
+		{"x,u,b,a", "x,u,b,d", Undetermined, "x, u, b", `no row "d"`},
+		{"62.50,12.50", "62.50,much", Undetermined, "x, s, b", `"much" is no number`},
+		{"a difference,2,2", "a difference,2,1", Undetermined, "x, s, b", "of 1 seeds"},
+		{"x,s,c,b,,,,not run,0,0,,not run,not run", "x,s,c,b,,9.00,,not run,0,2,,not run,done", Undetermined, "x, s, c", "are not there"},
+	} {
+		changed := strings.Replace(text, c.old, c.changed, 1)
+		if changed == text {
+			t.Fatalf("%q is not in the table", c.old)
+		}
+		if len(matching(run(t, table(t, "t", changed)), c.kind, "t", c.row, "gain", c.says)) != 1 {
+			t.Errorf("%s for %s: %+v", c.changed, c.old, run(t, table(t, "t", changed)))
+		}
+	}
+}

@@ -29,7 +29,8 @@ func auditCommand() *cobra.Command {
     smallest that explains at least 90 % of a data set's, where neither --images nor a column "n" or "test images" gives it; of a mean
     over m seeds (column "seeds", or "METHOD n") it is k/(m·n)
   - averages (rows or columns of that name) are those of their cells
-  - gains (a table with a column for each data set and a row for each teacher) are those of the accuracies
+  - gains (a table with a column for each data set and a row for each teacher) are those of the accuracies,
+    and so are those of one row over another (columns "row", "gain" and "gain over")
   - no column is there twice, for two methods or two data sets
   - in how many rows the method that is claimed to be the best is so
 
