@@ -211,3 +211,34 @@ func TestEntriesOfVariants(t *testing.T) {
 		t.Errorf("%+v", pairs)
 	}
 }
+
+// Variants of other methods than rd and direct are columns of the tables of methods.
+func TestVariantsAreColumns(t *testing.T) {
+	m := adaptedMatrix(t, "  - {name: hint,", "  - {name: hint-light, method: hint, options: {beta: 1}, source: own}\n  - {name: melo-8, method: melo, options: {rank: 8}, source: own}\n  - {name: hint,")
+	p, err := m.Plan(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStore(t)
+	for method, accuracy := range map[string]float64{"hint-light": 60, "melo-8": 70} {
+		c := Cell{Dataset: "busi-phantom", Student: "shufflenet", Method: method, Teacher: "mini-lvm-med", Seed: 1}
+		r := recordOf(t, m, c, accuracy)
+		if method == "melo-8" {
+			r.Result.Config.Method, r.Result.Config.Options = "sp", map[string]any{"beta": 1.0}
+		}
+		if err := s.Finish(c, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry, _ := named(m.Methods, MatrixMethod.name, "hint-light")
+	if got := m.methodOptions(entry)["alpha"]; got != "1" {
+		t.Errorf("the weight of plain KD is %q in a variant of a compared method", got)
+	}
+	found := results(t, p, s)
+	if v := found.Table3().value("BUSI ShuffleNet", "hint-light"); v == nil || v.Mean != 60 || !math.IsNaN(v.Paper) {
+		t.Errorf("%+v", v)
+	}
+	if v := found.Table4().value("BUSI ShuffleNet", "melo-8"); v == nil || v.Mean != 70 || found.Table3().value("BUSI ShuffleNet", "melo-8") != nil {
+		t.Errorf("%+v", v)
+	}
+}
