@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-# quick: Tables 2 to 5 on phantoms, minutes on two cores. ci: the same path in its smallest form. small, paper: see README.md.
+# quick: the tables on phantoms, minutes on two cores. ci: the same path in its smallest form. small, paper: see README.md.
 PROFILE ?= quick
 # Nothing is downloaded at run time: GoMLX is not to fetch runtimes by itself.
 export GOMLX_NO_AUTO_INSTALL := 1

@@ -70,7 +70,7 @@ func TestOurTablesPassTheAudit(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string]string{}
-	for _, n := range CellTables() {
+	for _, n := range []int{2, 3, 4, 5} {
 		name := "table" + strconv.Itoa(n)
 		text, err := os.ReadFile(filepath.Join(s.dir, name+".csv"))
 		if err != nil {

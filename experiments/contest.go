@@ -115,7 +115,7 @@ func (c *contest) column(method string) int {
 // latter, "" where there is nothing to compare.
 func (r *Results) against(c *contest) (table *Table, said string, err error) {
 	rd := c.column("rd")
-	if rd < 0 {
+	if rd < 0 || len(c.Columns) < 2 {
 		return nil, "", nil
 	}
 	table = &Table{

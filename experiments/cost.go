@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2"
 
@@ -80,7 +81,7 @@ func (c *CostRecord) Table() *Table {
 		Columns: []string{"Params(M), the paper's unit", "FLOPs(G), the paper's unit", "parameters", "multiply-accumulates", "ONNX file, bytes", "batch 1, ms", "batch 32, ms"},
 		Notes: []string{
 			"Params(M) is parameters/2^21 and FLOPs(G) 4·F/2^30, with F = multiply-accumulates + 2·batch-normalised + 5·layer-normalised elements + inputs of adaptive pools: the units that explain the paper's eight numbers. φ is gone at inference.",
-			fmt.Sprintf("Times: exported models with random weights in %s on the CPU, %s threads, median (quartiles), on %d cores of %s (%s, %s, load by other work %.1f). The machine and batch of the paper's times are not known.", c.Runtime, threadsText(c.Threads), c.Cores, c.CPU, c.Host, c.Started, c.Load),
+			c.times(),
 			"Command: " + c.Command,
 		},
 	}
@@ -109,6 +110,14 @@ func (c *CostRecord) Table() *Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// times says how they were measured.
+func (c *CostRecord) times() string {
+	if !slices.ContainsFunc(c.Models, func(m rdlib.ModelCost) bool { return len(m.Latency) > 0 }) {
+		return "Times are not measured here, since each measurement is another one: bin/rd cost --out DIR, or rd reproduce --table 6, measures them."
+	}
+	return fmt.Sprintf("Times: exported models with random weights in %s on the CPU, %s threads, median (quartiles), on %d cores of %s (%s, %s, load by other work %.1f). The machine and batch of the paper's times are not known.", c.Runtime, threadsText(c.Threads), c.Cores, c.CPU, c.Host, c.Started, c.Load)
 }
 
 func threadsText(n int) string {

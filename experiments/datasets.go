@@ -72,12 +72,15 @@ func (s *Store) dataset(name string) (*DatasetRecord, error) {
 }
 
 // Datasets looks at the plan's data sets on disk, all or those named, and records what is found. Phantoms are made where they are missing.
-// A data set that is not there has no record.
-func (r Reproduction) Datasets(ctx context.Context, session *rdlib.Session, only []string) error {
+// A data set that is not there has no record. One that has a record is looked at anew only if that is asked for.
+func (r Reproduction) Datasets(ctx context.Context, session *rdlib.Session, only []string, anew bool) error {
 	prepared := newPreparation(r)
 	for _, d := range r.Plan.Matrix.Datasets {
 		name := folderOf(d.Name, r.Plan.Data)
 		if !among(only, d.Name) || r.Plan.Data == Phantom && d.Phantom == "" || r.Plan.Data == Real && r.Plan.folders[name] == "" {
+			continue
+		}
+		if _, err := r.Store.dataset(name); err == nil && !anew {
 			continue
 		}
 		dir, err := prepared.data(ctx, session, name)

@@ -64,8 +64,8 @@ func (r *Results) notesOn(has func(MatrixMethod) bool) []string {
 		notes = append(notes, "Not counted: "+strange)
 	}
 	all := len(p.Matrix.block(Block{}, p.Data))
-	return append(notes, fmt.Sprintf("Cells of the whole matrix: %d done, %d failed, %d not run. Command: bin/rd reproduce --profile %s%s.",
-		len(r.records), len(r.failed), max(0, all-len(r.records)-len(r.failed)), m.profile, p.dataFlag()))
+	return append(notes, fmt.Sprintf("Cells of the whole matrix: %d done, %d failed, %d not run. Command: %s.",
+		len(r.records), len(r.failed), max(0, all-len(r.records)-len(r.failed)), p.Command()))
 }
 
 // optionsText names options and their values.
@@ -77,11 +77,13 @@ func optionsText(options map[string]string) string {
 	return strings.Join(set, ", ")
 }
 
-func (p *Plan) dataFlag() string {
-	if p.Data == Phantom {
-		return ""
+// Command is the command that reproduces the matrix's tables.
+func (p *Plan) Command() string {
+	command := "bin/rd reproduce --profile " + p.Matrix.profile
+	if p.Data != Phantom {
+		command += " --data " + p.root
 	}
-	return " --data " + p.root
+	return command
 }
 
 // sorted lists the cells that are done in a fixed order.

@@ -29,7 +29,7 @@ func (p *Plan) OutFolder(results string) string {
 type Reproduction struct {
 	Plan            *Plan
 	Store           *Store
-	Tables          []int         // those to render; none: all of cells
+	Tables          []int         // those to render; none: all
 	Command         string        // noted in the records
 	CheckpointEvery time.Duration // 0 is a minute
 }
@@ -44,7 +44,7 @@ func (r Reproduction) Run(ctx context.Context, session *rdlib.Session) error {
 	return w.Run(ctx, session)
 }
 
-// Render writes the tables of the given numbers, or all of cells, from the records in the store.
+// Render writes the tables of the given numbers, or all, from the records in the store.
 func (p *Plan) Render(store *Store, numbers []int) error {
 	results, err := p.Results(store)
 	if err != nil {

@@ -65,7 +65,7 @@ func (r *Results) Table1() *Table {
 			t.Notes = append(t.Notes, missing)
 		}
 	}
-	t.Notes = append(t.Notes, fmt.Sprintf("Command: bin/rd reproduce --profile %s%s --table 1.", r.plan.Matrix.profile, r.plan.dataFlag()))
+	t.Notes = append(t.Notes, fmt.Sprintf("Command: %s --table 1.", r.plan.Command()))
 	return t
 }
 

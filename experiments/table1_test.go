@@ -29,7 +29,7 @@ func TestTable1(t *testing.T) {
 	}
 	defer log.Close()
 	run := Reproduction{Plan: p, Store: s, Tables: []int{1}}
-	if err := run.Datasets(t.Context(), &rdlib.Session{Log: log}, []string{"BUSI"}); err != nil {
+	if err := run.Datasets(t.Context(), &rdlib.Session{Log: log}, []string{"BUSI"}, false); err != nil {
 		t.Fatal(err)
 	}
 	table := results(t, p, s).Table1()
@@ -73,5 +73,21 @@ func TestTable1(t *testing.T) {
 	damaged := results(t, p, s).Table1()
 	if v := damaged.value("BUSI", "images"); v.State != NotRun || !strings.Contains(damaged.markdown(), "is damaged") {
 		t.Errorf("%+v", v)
+	}
+	// What is damaged is looked at anew, and what is not only where that is asked for.
+	for _, test := range []struct {
+		text string
+		anew bool
+		want string
+	}{{"{", false, fmt.Sprint(3 * d.PerClass)}, {`{"version": 1, "images": 7}`, false, "7"}, {`{"version": 1, "images": 7}`, true, fmt.Sprint(3 * d.PerClass)}} {
+		if err := os.WriteFile(s.datasetPath("busi-phantom"), []byte(test.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := run.Datasets(t.Context(), &rdlib.Session{Log: log}, []string{"BUSI"}, test.anew); err != nil {
+			t.Fatal(err)
+		}
+		if v := results(t, p, s).Table1().value("BUSI", "images"); v.number() != test.want {
+			t.Errorf("%s, anew %v: %s images, want %s", test.text, test.anew, v.number(), test.want)
+		}
 	}
 }

@@ -13,24 +13,21 @@ var tables = map[int]func(*Results) *Table{1: (*Results).Table1, 2: (*Results).T
 // TableNumbers lists the tables that can be made.
 func TableNumbers() []int { return slices.Sorted(maps.Keys(tables)) }
 
-// CellTables lists those that are computed from cells; the others are made when they are asked for only.
-func CellTables() []int { return []int{2, 3, 4, 5} }
-
-// tables are those of the numbers, or all of cells that the plan's matrix can fill.
+// tables are those of the numbers, or all that the plan's matrix can fill.
 func (p *Plan) tables(numbers []int) []int {
 	if len(numbers) > 0 {
 		return numbers
 	}
-	numbers = CellTables()
+	numbers = TableNumbers()
 	if len(p.ablated()) == 0 {
 		numbers = slices.DeleteFunc(numbers, func(n int) bool { return n == 2 })
 	}
 	return numbers
 }
 
-// withoutCells is whether tables are asked for, and none of them needs a cell.
+// withoutCells is whether tables are asked for, and none of them is computed from cells.
 func withoutCells(numbers []int) bool {
-	return len(numbers) > 0 && !slices.ContainsFunc(numbers, func(n int) bool { return slices.Contains(CellTables(), n) })
+	return len(numbers) > 0 && !slices.ContainsFunc(numbers, func(n int) bool { return n != 1 })
 }
 
 // wanted is whether a cell is part of one of the tables asked for; none: of any. No table has students of a share of the

@@ -74,18 +74,28 @@ the measurement and Table 6 to a folder.`,
 	return cmd
 }
 
-// reproduceCosts renders Table 6 into a folder, from its record where there is one, else measured now.
-func reproduceCosts(ctx context.Context, out string) error {
+// reproduceCosts renders Table 6 into a folder, from its record where there is one. Else costs are measured now, or, as a measurement is
+// another one each time, only counted.
+func reproduceCosts(ctx context.Context, plan *experiments.Plan, out string, measure bool) error {
 	c, err := experiments.ReadCost(out)
 	if err != nil {
 		return err
 	}
-	if c == nil {
-		if c, err = measureCosts(ctx, costOptions()); err != nil {
-			return err
-		}
+	if c != nil {
+		return c.Write(out)
 	}
-	return c.Write(out)
+	o := costOptions()
+	if !measure {
+		o.Batches = nil
+	}
+	if c, err = measureCosts(ctx, o); err != nil {
+		return err
+	}
+	if measure {
+		return c.Write(out)
+	}
+	c.Command = plan.Command()
+	return c.Table().Write(out)
 }
 
 // measureCosts measures on this machine.

@@ -27,7 +27,7 @@ type matrixFlags struct {
 func (m *matrixFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&m.profile, "profile", "quick", strings.Join(profiles.Names(), ", ")+", or a YAML file like theirs")
 	f.StringVar(&m.selection.Root, "data", "", "folder of the real data sets, each in a folder of its own, and of models/; without it: phantoms")
-	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: 2 to 5; 1 looks at the data sets on disk, 6 measures this machine)")
+	f.IntSliceVar(&m.selection.Tables, "table", nil, "tables to make, by number (default: all; 1 alone looks at the data sets on disk anew, 6 alone measures this machine)")
 	f.StringVar(&m.selection.Work, "work", "runs", "folder of phantoms, miniature and adapted teachers; teachers that are not below --data are looked for here")
 	f.IntVar(&m.selection.Seeds, "seeds", 0, "seeds 1 … N instead of the profile's")
 	f.StringSliceVar(&m.selection.Datasets, "datasets", nil, "compute these data sets of the profile only")
@@ -83,7 +83,7 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				return err
 			}
 			if len(matrix.selection.Tables) < len(asked) && !follow && !dryRun {
-				if err := reproduceCosts(cmd.Context(), matrix.out); err != nil {
+				if err := reproduceCosts(cmd.Context(), plan, matrix.out, true); err != nil {
 					return err
 				}
 				if len(matrix.selection.Tables) == 0 && len(figureNames) == 0 {
@@ -144,9 +144,14 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				}
 				return writePage(matrix.out)
 			}
-			if slices.Contains(run.Tables, 1) {
-				if err := run.Datasets(ctx, s, matrix.selection.Datasets); err != nil {
+			if all := len(asked) == 0; all || slices.Contains(run.Tables, 1) {
+				if err := run.Datasets(ctx, s, matrix.selection.Datasets, !all); err != nil {
 					return err
+				}
+				if all {
+					if err := reproduceCosts(ctx, plan, matrix.out, false); err != nil {
+						return err
+					}
 				}
 			}
 			err = run.Run(ctx, s)
@@ -193,7 +198,7 @@ func writePage(out string) error {
 // tellTables says where everything lies.
 func tellTables(out string, numbers []int) {
 	if len(numbers) == 0 {
-		numbers = experiments.CellTables()
+		numbers = append(experiments.TableNumbers(), experiments.Table6)
 	}
 	for _, n := range numbers {
 		base := filepath.Join(out, fmt.Sprintf("table%d", n))
