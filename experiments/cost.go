@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -19,7 +21,8 @@ import (
 type CostRecord struct {
 	Size    int               `json:"size"` // of the images, pixels
 	Classes int               `json:"classes"`
-	Threads int               `json:"threads"` // 0: one per processor
+	Width   float64           `json:"width,omitempty"` // multiplier; 0 is 1
+	Threads int               `json:"threads"`         // 0: one per processor
 	Cores   int               `json:"cores"`
 	Host    string            `json:"host"`
 	Load    float64           `json:"load"` // of the machine, by other work, in the minute before
@@ -75,8 +78,12 @@ func (c *CostRecord) Write(dir string) error {
 // Table is Table 6: what each network costs at inference. Parameters and operations are counted from the descriptions and
 // compared with the paper's, which they must equal; times depend on the machine.
 func (c *CostRecord) Table() *Table {
+	width, wide := cmp.Or(c.Width, 1), ""
+	if width != 1 {
+		wide = fmt.Sprintf(", width %g", width)
+	}
 	t := &Table{
-		Number: Table6, Title: fmt.Sprintf("Cost of one image at inference, %d×%d pixels, %d classes", c.Size, c.Size, c.Classes),
+		Number: Table6, Title: fmt.Sprintf("Cost of one image at inference, %d×%d pixels, %d classes%s", c.Size, c.Size, c.Classes, wide),
 		Labels: []string{"model"}, Same: "network, classes, image size and, of times, machine",
 		Columns: []string{"Params(M), the paper's unit", "FLOPs(G), the paper's unit", "parameters", "multiply-accumulates", "ONNX file, bytes", "batch 1, ms", "batch 32, ms"},
 		Notes: []string{
@@ -86,7 +93,7 @@ func (c *CostRecord) Table() *Table {
 		},
 	}
 	paper := paperTable(6)
-	comparable := c.Size == 224 && c.Classes == 2
+	comparable := c.Size == 224 && c.Classes == 2 && width == 1
 	for _, m := range c.Models {
 		name := paperName(m.Model)
 		number := func(value float64, column string) Value {
@@ -110,6 +117,45 @@ func (c *CostRecord) Table() *Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// Latency is the median time of one image, in milliseconds, of a network as tables call it; ok is whether it was measured.
+func (c *CostRecord) Latency(network string) (ms float64, ok bool) {
+	for _, m := range c.Models {
+		if l, measured := m.Latency["batch1"]; measured && paperName(m.Model) == network {
+			return l.Median, true
+		}
+	}
+	return 0, false
+}
+
+// Costs reads the costs of the plan's students, as large as they are and on images of their size, from the folder of its tables, or from
+// that of the size in the folder cost beside it. It is an *rdlib.InputError that none are there.
+func (p *Plan) Costs(out string) (*CostRecord, error) {
+	t := p.Matrix.Training
+	width, beside := cmp.Or(t.Width, 1), filepath.Join(filepath.Dir(out), "cost", fmt.Sprint(t.Size))
+	for _, dir := range []string{out, beside} {
+		c, err := ReadCost(dir)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil && c.Size == t.Size && cmp.Or(c.Width, 1) == width && slices.ContainsFunc(p.Matrix.Students, func(student string) bool {
+			_, ok := c.Latency(paperName(student))
+			return ok
+		}) {
+			return c, nil
+		}
+	}
+	return nil, &rdlib.InputError{Err: fmt.Errorf("no latency of the students is kept in %s or %s: measure it by bin/rd cost --models %s --size %d --width %g --out %s",
+		out, beside, strings.Join(p.Matrix.Students, ","), t.Size, width, beside)}
+}
+
+// Costs are those of Plan.Costs beside the results.
+func (r *Results) Costs() (*CostRecord, error) { return r.plan.Costs(r.store.dir) }
+
+// Measured says in a sentence what the latency is of.
+func (c *CostRecord) Measured() string {
+	return fmt.Sprintf("Latency: exported networks with random weights and %d classes, one image, median of the runs; %s, threads: %s; %s.", c.Classes, c.Runtime, threadsText(c.Threads), c.CPU)
 }
 
 // times says how they were measured.

@@ -1,6 +1,7 @@
 package figures
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -17,12 +18,45 @@ import (
 // Parameters draws test accuracy against the students' parameters, a panel for each data set and teacher, a dot for each
 // method: the mean over seeds, with a standard deviation to both sides.
 func Parameters(r *experiments.Results, base string) error {
+	return accuracyAgainst(r, quantity{
+		title: "parameters of students", axis: "parameters of the student",
+		of: func(g experiments.Group) (float64, string, bool) {
+			millions := float64(g.Parameters) / 1e6
+			return millions, fmt.Sprintf("%.3g M", millions), true
+		},
+	}, base)
+}
+
+// Latency draws test accuracy against the time that the exported student takes for one image, as Parameters against its parameters.
+// Students whose time was not measured are left out.
+func Latency(r *experiments.Results, c *experiments.CostRecord, base string) error {
+	return accuracyAgainst(r, quantity{
+		title: "latency of students", axis: "time for one image, batch 1", note: " " + c.Measured(),
+		of: func(g experiments.Group) (float64, string, bool) {
+			ms, ok := c.Latency(g.Student)
+			return ms, fmt.Sprintf("%.3g ms", ms), ok
+		},
+	}, base)
+}
+
+// quantity is what a student costs.
+type quantity struct {
+	title, axis, note string
+	of                func(experiments.Group) (value float64, text string, ok bool)
+}
+
+// accuracyAgainst draws accuracy against what students cost.
+func accuracyAgainst(r *experiments.Results, q quantity, base string) error {
 	groups, err := r.Groups()
 	if err != nil {
 		return fmt.Errorf("figure %s: %w", base, err)
 	}
-	fig := sheet{title: "Test accuracy and parameters of students, " + r.Title(), columns: 3, height: 1.9 * vg.Inch, legend: methodLegend(groups)}
-	fig.notes = []string{"Dots: mean over seeds; bars: one standard deviation to both sides, where there are several. Methods on one student stand side by side."}
+	groups = slices.DeleteFunc(groups, func(g experiments.Group) bool {
+		_, _, ok := q.of(g)
+		return !ok
+	})
+	fig := sheet{title: "Test accuracy and " + q.title + ", " + r.Title(), columns: 3, height: 1.9 * vg.Inch, legend: methodLegend(groups)}
+	fig.notes = []string{"Dots: mean over seeds; bars: one standard deviation to both sides, where there are several. Methods on one student stand side by side." + q.note}
 	type panel struct{ dataset, teacher string }
 	var order []panel
 	members := map[panel][]experiments.Group{}
@@ -34,29 +68,54 @@ func Parameters(r *experiments.Results, base string) error {
 		members[key] = append(members[key], g)
 	}
 	for _, key := range order {
-		p := newPanel(key.dataset, key.teacher, "parameters of the student", "test accuracy (%)")
+		p := newPanel(key.dataset, key.teacher, q.axis, "test accuracy (%)")
 		p.X.Scale = plot.LogScale{}
 		var ticks []plot.Tick
 		for _, g := range members[key] {
-			x := float64(g.Parameters) / 1e6
-			ticks = append(ticks, plot.Tick{Value: x, Label: fmt.Sprintf("%s\n%.3g M", short(g.Student, 14), x)})
-			if err := addAccuracies(p, r, g, x); err != nil {
+			x, text, _ := q.of(g)
+			ticks = append(ticks, plot.Tick{Value: x, Label: short(g.Student, 14) + "\n" + text})
+		}
+		p.X.Min, p.X.Max = arrange(ticks)
+		for _, g := range members[key] {
+			x, _, _ := q.of(g)
+			if err := addAccuracies(p, r, g, x, spread(ticks)); err != nil {
 				return fmt.Errorf("figure %s: %w", base, err)
 			}
 		}
 		p.X.Tick.Marker = plot.ConstantTicks(ticks)
-		least, most := ticks[0].Value, ticks[0].Value
-		for _, t := range ticks {
-			least, most = min(least, t.Value), max(most, t.Value)
-		}
-		p.X.Min, p.X.Max = least/1.6, most*1.6
 		fig.plots = append(fig.plots, p)
 	}
 	return fig.save(base)
 }
 
-// addAccuracies adds the methods of a group around x, in their order, the grey ones first.
-func addAccuracies(p *plot.Plot, r *experiments.Results, g experiments.Group, x float64) error {
+// arrange sorts ticks of a logarithmic axis, writes those lower that would overlap the one before, and gives the ends of the axis.
+func arrange(ticks []plot.Tick) (least, most float64) {
+	slices.SortFunc(ticks, func(a, b plot.Tick) int { return cmp.Compare(a.Value, b.Value) })
+	least, most = ticks[0].Value/1.6, ticks[len(ticks)-1].Value*1.6
+	const label = 0.36 // the width of a label, as a share of the axis
+	lowered := false
+	for i := range ticks[1:] {
+		near := math.Log(ticks[i+1].Value/ticks[i].Value) < label*math.Log(most/least)
+		if lowered = near && !lowered; lowered {
+			ticks[i+1].Label = "\n\n" + ticks[i+1].Label
+		}
+	}
+	return least, most
+}
+
+// spread is the factor by which the methods on one student lie apart, so that they do not reach those of the next.
+func spread(ticks []plot.Tick) float64 {
+	widest := 1.5
+	for i := range ticks[1:] {
+		if next := ticks[i+1].Value / ticks[i].Value; next > 1 {
+			widest = min(widest, math.Pow(next, 0.6))
+		}
+	}
+	return widest
+}
+
+// addAccuracies adds the methods of a group around x, a factor from the first to the last, in their order, the grey ones first.
+func addAccuracies(p *plot.Plot, r *experiments.Results, g experiments.Group, x, spread float64) error {
 	series := slices.Clone(g.Series)
 	slices.SortStableFunc(series, func(a, b experiments.Series) int {
 		grey := func(s experiments.Series) int {
@@ -67,7 +126,6 @@ func addAccuracies(p *plot.Plot, r *experiments.Results, g experiments.Group, x 
 		}
 		return grey(a) - grey(b)
 	})
-	const spread = 1.5 // of the methods on one student: a factor
 	for i, s := range series {
 		at := x
 		if len(series) > 1 {

@@ -100,7 +100,7 @@ func reproduceCosts(ctx context.Context, plan *experiments.Plan, out string, mea
 
 // measureCosts measures on this machine.
 func measureCosts(ctx context.Context, o rdlib.CostOptions) (*experiments.CostRecord, error) {
-	c := &experiments.CostRecord{Size: o.Size, Classes: o.Classes, Threads: o.Threads, Cores: runtime.NumCPU(), CPU: rdlib.CPU(), Command: commandLine("bin/rd")}
+	c := &experiments.CostRecord{Size: o.Size, Classes: o.Classes, Width: o.Width, Threads: o.Threads, Cores: runtime.NumCPU(), CPU: rdlib.CPU(), Command: commandLine("bin/rd")}
 	c.Host, _ = os.Hostname()
 	c.Started = time.Now().UTC().Format(time.RFC3339)
 	if average, err := load.Avg(); err == nil {

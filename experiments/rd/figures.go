@@ -36,6 +36,7 @@ func matrixFigures() []figure {
 		{name: "curves", records: true, draw: ofResults(figures.Curves)},
 		{name: "cka", records: true, draw: ofResults(figures.CKA)},
 		{name: "parameters", records: true, draw: ofResults(figures.Parameters)},
+		{name: latency, records: true, draw: drawLatency},
 		{name: "confusion", records: true, draw: ofResults(figures.Confusions)},
 		{name: "ranks", records: true, draw: ofResults(figures.Ranks)},
 		{name: experiments.TrainingSize, records: true, draw: drawTrainingSize},
@@ -51,6 +52,22 @@ func ofResults(draw func(*experiments.Results, string) error) func(context.Conte
 		}
 		return draw(results, base)
 	}
+}
+
+// latency is the name of a figure that needs a measurement.
+const latency = "latency"
+
+// drawLatency draws accuracy against the latency that was measured.
+func drawLatency(_ context.Context, run experiments.Reproduction, _ *rdlib.Session, base string) error {
+	results, err := run.Plan.Results(run.Store)
+	if err != nil {
+		return err
+	}
+	costs, err := results.Costs()
+	if err != nil {
+		return err
+	}
+	return figures.Latency(results, costs, base)
 }
 
 // drawTrainingSize draws the gain against the number of training images and writes the table of its numbers.
@@ -108,15 +125,19 @@ type figurePlan struct {
 }
 
 // wantedFigures are the figures named, or, where neither figures nor tables are, all. Decision regions, which can take hours,
-// are among all where the profile says how finely, and gains by training-set size where the plan has shares. The matrix is left out where none of the figures needs it and no table
-// is asked for.
-func wantedFigures(named []string, tables []int, plan *experiments.Plan) (figurePlan, error) {
+// are among all where the profile says how finely, gains by training-set size where the plan has shares, and accuracy against latency where
+// that was measured. The matrix is left out where none of the figures needs it and no table is asked for.
+func wantedFigures(named []string, tables []int, plan *experiments.Plan, out string) (figurePlan, error) {
 	chosen := matrixFigures()
 	if plan.Matrix.Boundaries == (experiments.BoundarySize{}) || len(plan.BoundaryCells()) == 0 {
 		chosen = slices.DeleteFunc(chosen, func(f figure) bool { return f.name == "boundaries" })
 	}
 	if !plan.HasShares() {
 		chosen = slices.DeleteFunc(chosen, func(f figure) bool { return f.name == experiments.TrainingSize })
+	}
+	_, unmeasured := plan.Costs(out)
+	if unmeasured != nil {
+		chosen = slices.DeleteFunc(chosen, func(f figure) bool { return f.name == latency })
 	}
 	p := figurePlan{matrix: len(named) == 0 || len(tables) > 0}
 	if len(named) > 0 || len(tables) > 0 {
@@ -126,6 +147,9 @@ func wantedFigures(named []string, tables []int, plan *experiments.Plan) (figure
 		}
 	}
 	for _, f := range chosen {
+		if f.name == latency && unmeasured != nil {
+			return p, fmt.Errorf("--figure %s: %w", latency, unmeasured)
+		}
 		if f.name == experiments.TrainingSize {
 			if err := plan.CheckTrainingSize(); err != nil {
 				return p, err

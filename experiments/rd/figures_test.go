@@ -143,7 +143,7 @@ func TestFiguresOfMatrix(t *testing.T) {
 	}
 }
 
-func TestTrainingSizeOfNoShares(t *testing.T) {
+func TestFiguresThatCannotBeDrawn(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "drawn.yaml")
 	if err := os.WriteFile(profile, []byte(strings.Split(drawnProfile, "run:")[0]), 0o644); err != nil {
 		t.Fatal(err)
@@ -156,12 +156,16 @@ func TestTrainingSizeOfNoShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all, err := wantedFigures(nil, nil, plan); err != nil || len(all.drawn) == 0 || slices.ContainsFunc(all.drawn, func(f figure) bool { return f.name == experiments.TrainingSize }) {
+	if all, err := wantedFigures(nil, nil, plan, t.TempDir()); err != nil || len(all.drawn) == 0 || slices.ContainsFunc(all.drawn, func(f figure) bool { return f.name == experiments.TrainingSize }) {
 		t.Errorf("%+v, %v", all, err)
 	}
 	out := filepath.Join(t.TempDir(), "results")
 	_, errs, code := run(t, "reproduce", "--profile", profile, "--out", out, "--figure", "training-size")
 	if code != rdlib.ExitUsage || !strings.Contains(errs, "shares: [10, 25, 50]") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	_, errs, code = run(t, "reproduce", "--profile", profile, "--out", out, "--figure", "latency")
+	if code != rdlib.ExitInput || !strings.Contains(errs, "measure it by bin/rd cost --models shufflenet --size 32 --width 0.25") {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
 	if _, err := os.Stat(out); err == nil {

@@ -91,7 +91,7 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 					return writePage(matrix.out)
 				}
 			}
-			wanted, err := wantedFigures(figureNames, matrix.selection.Tables, plan)
+			wanted, err := wantedFigures(figureNames, matrix.selection.Tables, plan, matrix.out)
 			if err != nil {
 				return err
 			}
