@@ -80,8 +80,9 @@ doctor: build ## what this machine has, and the remedy for what is missing
 	bin/rd doctor
 
 .PHONY: bench
-bench: setup ## step times beside PyTorch's, waits of a step for its data, cache and loader throughput
+bench: setup ## step and inference times beside PyTorch's, waits of a step for its data, cache and loader throughput
 	go run ./tools/benchstep
+	go run ./tools/benchexport
 	go run ./tools/benchloader
 	go test -run '^$$' -bench . -benchmem ./rdlib/dataset/... ./rdlib/foundation/...
 

@@ -7,7 +7,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rd/tools/peer"
 )
 
 // Timing is what one run of either side prints.
@@ -48,14 +49,14 @@ func main() {
 	out := flag.String("out", "", "also write every run's seconds to this JSON file")
 	flag.Parse()
 
-	peer, err := findTorch(*python)
+	torch, err := peer.Torch(*python)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 	var all []Comparison
 	for _, student := range strings.Split(*students, ",") {
 		sizes := []string{"--student", student, "--size", strconv.Itoa(*size), "--batch", strconv.Itoa(*batch), "--steps", strconv.Itoa(*steps)}
-		c, err := compare(student, *rounds, sizes, peer)
+		c, err := compare(student, *rounds, sizes, torch)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "benchstep:", err)
 			os.Exit(1)
@@ -75,22 +76,8 @@ func main() {
 	writeTable(os.Stdout, all)
 }
 
-// findTorch returns a Python that has torch and torchvision.
-func findTorch(named string) (string, error) {
-	candidates := []string{"python3", "/usr/bin/python3", ".venv/bin/python"}
-	if named != "" {
-		candidates = []string{named}
-	}
-	for _, python := range candidates {
-		if exec.Command(python, "-c", "import torch, torchvision").Run() == nil {
-			return python, nil
-		}
-	}
-	return "", errors.New("PyTorch is not at hand (Debian: apt-get install python3-torch python3-torchvision): only rd is timed")
-}
-
 // compare runs the two sides in turn. PyTorch gets the number of threads that rd reports.
-func compare(student string, rounds int, sizes []string, peer string) (Comparison, error) {
+func compare(student string, rounds int, sizes []string, torch string) (Comparison, error) {
 	c := Comparison{Student: student}
 	for round := range rounds {
 		ours, err := run("bin/rd", append([]string{"bench", "step", "--json"}, sizes...)...)
@@ -99,8 +86,8 @@ func compare(student string, rounds int, sizes []string, peer string) (Compariso
 		}
 		c.RD = append(c.RD, ours)
 		fmt.Fprintf(os.Stderr, "%s round %d: rd %.3f s", student, round+1, ours.SecondsPerStep)
-		if peer != "" {
-			theirs, err := run(peer, append([]string{"tools/torch_step.py", "--threads", strconv.Itoa(ours.Threads)}, sizes...)...)
+		if torch != "" {
+			theirs, err := run(torch, append([]string{"tools/torch_step.py", "--threads", strconv.Itoa(ours.Threads)}, sizes...)...)
 			if err != nil {
 				return c, err
 			}
