@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"rd/rdlib/record"
 	"rd/rdlib/stat"
@@ -70,8 +72,8 @@ func (r *Results) Metrics() *Table {
 					continue
 				}
 				computed++
-				if m.undefined != "" {
-					t.Notes = append(t.Notes, fmt.Sprintf("%s: %s.", name, m.undefined))
+				if note := fmt.Sprintf("%s seed %d: %s; classes from 0: %s.", g.Dataset, rec.Result.Config.Seeds.Init, m.undefined, strings.Join(rec.Result.Classes, ", ")); m.undefined != "" && !slices.Contains(t.Notes, note) {
+					t.Notes = append(t.Notes, note) // it is the same for all methods
 				}
 				for i, v := range m.values {
 					if !math.IsNaN(v) {

@@ -59,7 +59,7 @@ func TestMetricsTable(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	text := table.markdown()
-	for _, want := range []string{"RD seed 1: AUC is undefined: class 0 has all test images, class 1 has no test images", "student scratch seed 1: not computed: 0 labels and 0 predictions"} {
+	for _, want := range []string{"- BUSI seed 1: AUC is undefined: class 0 has all test images, class 1 has no test images; classes from 0: a, b.", "student scratch seed 1: not computed: 0 labels and 0 predictions"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
