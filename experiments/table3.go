@@ -3,6 +3,7 @@ package experiments
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"rd/rdlib"
 )
@@ -121,7 +122,7 @@ func (t *Table) tellSeeds() {
 	for _, row := range t.Rows {
 		for i := range row.Values {
 			if v := &row.Values[i]; v.State == Done {
-				v.Remark = fmt.Sprintf("(n=%d)", v.N) + v.Remark
+				v.Remark = strings.TrimSpace(fmt.Sprintf("(n=%d) %s", v.N, v.Remark))
 			}
 		}
 	}
