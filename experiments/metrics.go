@@ -101,19 +101,3 @@ func (r *Results) Metrics() *Table {
 		"The records are those of Table 3.")
 	return t
 }
-
-// rankNote says the average ranks of methods, where some can be compared.
-func (r *Results) rankNote() []string {
-	groups, err := r.Groups()
-	if err != nil {
-		return nil // Metrics tells it
-	}
-	ranking, err := r.Ranking(groups)
-	if err != nil {
-		return []string{fmt.Sprintf("Methods could not be ranked: %v.", err)}
-	}
-	if ranking == nil {
-		return nil
-	}
-	return []string{ranking.String()}
-}

@@ -94,6 +94,26 @@ func (r *Results) scores(groups []Group, methods []Series) (scores [][]float64) 
 	return scores
 }
 
+// rankNote says the average ranks of the methods of Table 3, where some can be compared.
+func (r *Results) rankNote() []string {
+	groups, err := r.Groups()
+	if err != nil {
+		return nil // Metrics tells it
+	}
+	return rankingNote(r.Ranking(groups))
+}
+
+// rankingNote is a ranking, or why there is none, as notes; none of nil.
+func rankingNote(k *Ranking, err error) []string {
+	switch {
+	case err != nil:
+		return []string{fmt.Sprintf("Methods could not be ranked: %v.", err)}
+	case k == nil:
+		return nil
+	}
+	return []string{k.String()}
+}
+
 // String is the ranking in a sentence.
 func (k *Ranking) String() string {
 	var ranked []string

@@ -3,6 +3,7 @@ package experiments
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"rd/rdlib"
 )
@@ -64,6 +65,15 @@ func (r *Results) Table4() *Table {
 	t.addAverage(average, methods)
 	t.Notes = r.notes()
 	r.judge(t)
+	if rows := len(average[0]); rows > 1 && len(methods) > 1 {
+		scores := make([][]float64, rows)
+		for i := range scores {
+			for k := range methods {
+				scores[i] = append(scores[i], average[k][i])
+			}
+		}
+		t.Notes = append(t.Notes, rankingNote(newRanking(t.Columns, scores))...)
+	}
 	if a := m.Adaptation; len(methods) > 1 {
 		length := fmt.Sprintf("%d steps", a.Steps)
 		if a.Epochs > 0 {
@@ -83,7 +93,7 @@ func (t *Table) addAverage(average [][]float64, methods []string) {
 		v := absent(NotRun, paperValue(paperTable(4), paperName(method), map[string]string{"dataset": "Average"}))
 		if len(average[i]) > 0 {
 			v.State = Done
-			v.mean(average[i])
+			v.mean(slices.Clone(average[i]))
 			v.SD = math.NaN() // over rows it would say nothing of seeds
 		}
 		row.Values = append(row.Values, v)

@@ -81,6 +81,14 @@ func TestTable4(t *testing.T) {
 	if v := three.value("BUSI ShuffleNet", "MeLo"); v != nil {
 		t.Error("MeLo stands in Table 3")
 	}
+	if text := strings.Join(table.Notes, "\n"); strings.Contains(text, "Average ranks") {
+		t.Error("methods are ranked over one row")
+	}
+	put("mobilenet", "rd", 53)
+	put("mobilenet", "melo", 54)
+	if text := strings.Join(results(t, p, s).Table4().Notes, "\n"); !strings.Contains(text, "Average ranks over the 2 rows that have these methods, 1 being the best: MeLo 1.50, RD 1.50.") {
+		t.Error(text)
+	}
 	// A student of a teacher that was adapted otherwise is not counted.
 	c := Cell{Dataset: "busi-phantom", Student: "shufflenet", Method: "melo", Teacher: "mini-lvm-med", Seed: 1}
 	if err := s.Finish(c, recordOf(t, m, c, 99)); err != nil {
