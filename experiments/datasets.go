@@ -72,9 +72,11 @@ func (s *Store) dataset(name string) (*DatasetRecord, error) {
 }
 
 // Datasets looks at the plan's data sets on disk, all or those named, and records what is found. Phantoms are made where they are missing.
-// A data set that is not there has no record. One that has a record is looked at anew only if that is asked for.
+// A data set that is not there has no record. One that has a record is looked at anew only if that is asked for. One that cannot be
+// looked at does not hold up the others; the error then names all that could not.
 func (r Reproduction) Datasets(ctx context.Context, session *rdlib.Session, only []string, anew bool) error {
 	prepared := newPreparation(r)
+	var failed []error
 	for _, d := range r.Plan.Matrix.Datasets {
 		name := folderOf(d.Name, r.Plan.Data)
 		if !among(only, d.Name) || r.Plan.Data == Phantom && d.Phantom == "" || r.Plan.Data == Real && r.Plan.folders[name] == "" {
@@ -83,28 +85,39 @@ func (r Reproduction) Datasets(ctx context.Context, session *rdlib.Session, only
 		if _, err := r.Store.dataset(name); err == nil && !anew {
 			continue
 		}
-		dir, err := prepared.data(ctx, session, name)
-		if err != nil {
-			return err
+		if err := r.keepDataset(ctx, session, prepared, name); err != nil {
+			failed = append(failed, fmt.Errorf("data set %s: %w", d.Name, err))
+			if rdlib.ExitCode(err) == rdlib.ExitInterrupted {
+				break
+			}
 		}
-		found, err := r.Plan.lookAt(ctx, session, dir, name)
-		if errors.Is(err, dataset.ErrDataset) {
-			err = &rdlib.InputError{Err: err}
-		}
-		if err != nil {
-			return fmt.Errorf("data set %s: %w", d.Name, err)
-		}
-		data, err := json.MarshalIndent(found, "", " ")
-		if err != nil {
-			return fmt.Errorf("data set %s: %w", d.Name, err)
-		}
-		path := r.Store.datasetPath(name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("record of data set %s: %w", d.Name, err)
-		}
-		if err := renameio.WriteFile(path, append(data, '\n'), 0o644); err != nil {
-			return fmt.Errorf("record of data set %s: %w", d.Name, err)
-		}
+	}
+	return errors.Join(failed...)
+}
+
+// keepDataset looks at one data set and keeps its record.
+func (r Reproduction) keepDataset(ctx context.Context, session *rdlib.Session, prepared *preparation, name string) error {
+	dir, err := prepared.data(ctx, session, name)
+	if err != nil {
+		return err
+	}
+	found, err := r.Plan.lookAt(ctx, session, dir, name)
+	if errors.Is(err, dataset.ErrDataset) {
+		err = &rdlib.InputError{Err: err}
+	}
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(found, "", " ")
+	if err != nil {
+		return err
+	}
+	path := r.Store.datasetPath(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("record: %w", err)
+	}
+	if err := renameio.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("record: %w", err)
 	}
 	return nil
 }

@@ -91,3 +91,30 @@ func TestTable1(t *testing.T) {
 		}
 	}
 }
+
+func TestADataSetThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	m := tinyMatrix(t)
+	phantoms, err := m.Plan(Selection{Tables: []int{1}, Work: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	session := &rdlib.Session{Log: log}
+	good, err := newPreparation(Reproduction{Plan: phantoms, Store: newStore(t)}).data(t.Context(), session, "busi-phantom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStore(t)
+	p := &Plan{Matrix: m, Data: Real, folders: map[string]string{"busi": t.TempDir(), "btc": good}}
+	err = Reproduction{Plan: p, Store: s}.Datasets(t.Context(), session, nil, false)
+	if rdlib.ExitCode(err) != rdlib.ExitInput || !strings.Contains(err.Error(), "data set BUSI: ") {
+		t.Error(err)
+	}
+	if _, err := s.dataset("btc"); err != nil {
+		t.Errorf("the other has no record: %v", err)
+	}
+}

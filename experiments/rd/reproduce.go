@@ -144,15 +144,15 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				}
 				return writePage(matrix.out)
 			}
-			if all := len(asked) == 0; all || slices.Contains(run.Tables, 1) {
-				if err := run.Datasets(ctx, s, matrix.selection.Datasets, !all); err != nil {
-					return err
-				}
-				if all {
-					if err := reproduceCosts(ctx, plan, matrix.out, false); err != nil {
-						return err
-					}
-				}
+			var without error // of the tables that need no cell, which hold up no other
+			switch {
+			case len(asked) == 0:
+				without = errors.Join(run.Datasets(ctx, s, matrix.selection.Datasets, false), reproduceCosts(ctx, plan, matrix.out, false))
+			case slices.Contains(run.Tables, 1):
+				without = run.Datasets(ctx, s, matrix.selection.Datasets, true)
+			}
+			if rdlib.ExitCode(without) == rdlib.ExitInterrupted {
+				return without
 			}
 			err = run.Run(ctx, s)
 			if waited := others.wait(); err == nil {
@@ -170,7 +170,7 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 					err = written
 				}
 			}
-			return err
+			return errors.Join(without, err)
 		},
 	}
 	f := cmd.Flags()
