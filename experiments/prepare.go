@@ -22,6 +22,7 @@ type preparation struct {
 	checkpointEvery time.Duration
 
 	datasets map[string]string // data set, as cells name it → folder
+	inputs   map[string]string // data set, as cells name it → see inputOf
 	teachers map[string]string // teacher → ONNX file
 	features map[[2]string]bool
 }
@@ -29,7 +30,7 @@ type preparation struct {
 func newPreparation(r Reproduction) *preparation {
 	return &preparation{
 		plan: r.Plan, store: r.Store, command: r.Command, checkpointEvery: r.CheckpointEvery,
-		datasets: map[string]string{}, teachers: map[string]string{}, features: map[[2]string]bool{},
+		datasets: map[string]string{}, inputs: map[string]string{}, teachers: map[string]string{}, features: map[[2]string]bool{},
 	}
 }
 
@@ -47,7 +48,7 @@ func (p *preparation) options(ctx context.Context, session *rdlib.Session, c Cel
 	if p.plan.Data == Phantom {
 		o.DataName = c.Dataset
 	}
-	o.InputOf = p.plan.inputOf(c.Dataset)
+	o.InputOf = p.inputOf(ctx, session, c.Dataset)
 	if c.Teacher == "" {
 		return o, nil
 	}
@@ -126,15 +127,33 @@ func (p *preparation) own(ctx context.Context, session *rdlib.Session, c Cell, n
 	return r, false, p.store.Finish(c, r)
 }
 
-// inputOf is the teacher whose cut, scaling and colour all students of a data set follow: the first of those there. With
-// phantoms none: the miniatures all see the whole image in colour, as students without a teacher do.
-func (p *Plan) inputOf(dataset string) string {
+// inputOf is the teacher whose cut, scaling and colour all students of a data set follow: the first of those there that can be
+// read. With phantoms none: the miniatures all see the whole image in colour, as students without a teacher do.
+func (p *preparation) inputOf(ctx context.Context, session *rdlib.Session, dataset string) string {
+	if path, known := p.inputs[dataset]; known || p.plan.Data == Phantom {
+		return path
+	}
+	p.inputs[dataset] = ""
+	for _, path := range p.plan.teacherFiles(dataset) {
+		if err := session.CheckTeacher(ctx, path, p.plan.Matrix.Training.TeacherSize); err != nil {
+			fmt.Fprintf(session.Log, "warning: %s cannot be read; until it is mended, students of %s see images as without it\n", path, dataset)
+			continue
+		}
+		p.inputs[dataset] = path
+		break
+	}
+	return p.inputs[dataset]
+}
+
+// teacherFiles are the files that are there of the teachers of a data set of real images.
+func (p *Plan) teacherFiles(dataset string) []string {
+	var files []string
 	for _, t := range p.Matrix.Teachers {
-		if path := p.teacherFile(t); p.Data == Real && t.teaches(p.entries[dataset].Name, Real) && isFile(path) {
-			return path
+		if path := p.teacherFile(t); t.teaches(p.entries[dataset].Name, Real) && isFile(path) {
+			files = append(files, path)
 		}
 	}
-	return ""
+	return files
 }
 
 // teacherFile is the file of a teacher that is no miniature: below the root of the data, or else the work folder.

@@ -117,19 +117,23 @@ func TestOneClaimAtATime(t *testing.T) {
 
 func TestFailuresAreNotedAndTheRestGoesOn(t *testing.T) {
 	s := newStore(t)
-	cells := []Cell{someCell, {Student: "mobilenet", Method: "scratch", Seed: 1}}
+	cells := []Cell{someCell, {Student: "mobilenet", Method: "scratch", Seed: 1}, {Student: "shufflenet", Method: "scratch", Seed: 1}}
 	rendered := 0
 	w := &Work{
 		Store: s, Cells: cells, Command: "the command",
 		Options: func(_ context.Context, _ *rdlib.Session, c Cell) (rdlib.Options, error) {
-			return rdlib.Options{}, errors.New("no data for " + c.Student)
+			return rdlib.Options{}, &rdlib.InputError{Err: errors.New("no data for " + c.Student)}
 		},
 		After: func() error { rendered++; return nil },
 	}
 	session := &rdlib.Session{Log: logFile(t)}
 	err := w.Run(t.Context(), session)
-	if err == nil || !strings.Contains(err.Error(), "no data for shufflenet") || !strings.Contains(err.Error(), "no data for mobilenet") || rendered != 2 {
+	if err == nil || !strings.HasPrefix(err.Error(), "3 of 3 cells failed") || rdlib.ExitCode(err) != rdlib.ExitInput || rendered != 3 {
 		t.Errorf("%v, rendered %d times", err, rendered)
+	}
+	log, err := os.ReadFile(session.Log.Name())
+	if err != nil || strings.Count(string(log), "no data for shufflenet") != 1 || strings.Count(string(log), "no data for mobilenet") != 1 {
+		t.Errorf("%v, each reason is to be told once:\n%s", err, log)
 	}
 	f := s.Failed(someCell)
 	if f == nil || f.Error != "no data for shufflenet" || f.Command != "the command" {
@@ -144,7 +148,7 @@ func TestFailuresAreNotedAndTheRestGoesOn(t *testing.T) {
 	if how, err := w.try(t.Context(), session, someCell, "", f.Time.Add(-time.Second)); how != ended || err == nil || tried != 0 {
 		t.Errorf("%v, %v, tried %d times", how, err, tried)
 	}
-	if w.Run(t.Context(), session); tried != 2 {
+	if w.Run(t.Context(), session); tried != 3 {
 		t.Errorf("tried %d times", tried)
 	}
 	if err := s.Finish(someCell, keyed("a")); err != nil || s.Failed(someCell) != nil {

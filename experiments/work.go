@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rd/rdlib"
@@ -28,7 +29,7 @@ type Work struct {
 }
 
 // Run computes the cells that have no record yet and writes each record as it comes, so that an interruption loses
-// nothing. A cell that fails is noted and the rest goes on; the error then names all that failed. Cells that
+// nothing. A cell that fails is noted and told, and the rest goes on; the error then wraps all errors of cells. Cells that
 // another process computes are waited for, and taken over when it ends without having finished them.
 func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
 	started := time.Now()
@@ -36,7 +37,7 @@ func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
 	for i, c := range w.Cells {
 		number[c] = i + 1
 	}
-	var failed []error
+	failed := &failedCells{of: len(w.Cells)}
 	var computing time.Duration // of so many cells
 	computed, over := 0, 0
 	left, told := w.Cells, false
@@ -64,8 +65,7 @@ func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
 				return err
 			}
 			if cell != nil {
-				failed = append(failed, fmt.Errorf("%s: %w", c, cell.error))
-				fmt.Fprintf(session.Log, "%s: failed: %v\n", name, cell.error)
+				fmt.Fprintf(session.Log, "%s: failed: %s\n", name, failed.note(cell.error))
 			}
 			if w.After != nil {
 				if err := w.After(); err != nil {
@@ -86,8 +86,33 @@ func (w *Work) Run(ctx context.Context, session *rdlib.Session) error {
 		}
 		left = busy
 	}
-	return errors.Join(failed...)
+	if len(failed.errors) > 0 {
+		return failed
+	}
+	return nil
 }
+
+// failedCells are the errors of cells, each told when its cell failed.
+type failedCells struct {
+	errors []error
+	of     int // cells
+}
+
+// note keeps an error and returns what there is to tell of it.
+func (f *failedCells) note(err error) string {
+	known := slices.ContainsFunc(f.errors, func(other error) bool { return other.Error() == err.Error() })
+	f.errors = append(f.errors, err)
+	if known {
+		return "for a reason told above"
+	}
+	return err.Error()
+}
+
+func (f *failedCells) Error() string {
+	return fmt.Sprintf("%d of %d cells failed, as told above; why is noted in the .failed.json files among the records, too", len(f.errors), f.of)
+}
+
+func (f *failedCells) Unwrap() []error { return f.errors }
 
 // cellError is a failure of one cell alone.
 type cellError struct{ error }
@@ -116,7 +141,7 @@ func (w *Work) try(ctx context.Context, session *rdlib.Session, c Cell, name str
 	}
 	defer claim.Release()
 	if f := w.Store.Failed(c); f != nil && f.Time.After(started) {
-		return ended, &cellError{errors.New(f.Error + " (in another process)")}
+		return ended, &cellError{errors.New("in another process, which says why")}
 	}
 	r, done, err := w.compute(ctx, session, c, name)
 	if err == nil {

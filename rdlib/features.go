@@ -48,6 +48,12 @@ func (s *Session) teacher(ctx context.Context, key teacherKey, data dataKey) (fo
 	return info, nil
 }
 
+// CheckTeacher says why a teacher's file, with images of a size, 0 for the teacher's own, cannot be used; nil where it can.
+func (s *Session) CheckTeacher(ctx context.Context, path string, size int) error {
+	_, err := s.teacher(ctx, teacherKey{path, size}, dataKey{})
+	return err
+}
+
 // cachedTeacher describes a teacher by the cache of its features of the images that holds most.
 func (s *Session) cachedTeacher(key teacherKey, images string) (info foundation.Info, ok bool) {
 	most := 0

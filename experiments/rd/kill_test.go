@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"rd/experiments"
+	"rd/rdlib"
 )
 
 // killed is the matrix of these tests: one miniature teacher, four methods of which two have two phases.
@@ -283,5 +284,29 @@ func TestAWorkerDies(t *testing.T) {
 	}
 	if left, err := exec.Command("pgrep", "-f", m.dir).Output(); err == nil {
 		t.Errorf("processes left: %s", left)
+	}
+}
+
+// TestUnusableTeacher has a teacher's file cut off: students without it are trained all the same, and why the others are not is told
+// once.
+func TestUnusableTeacher(t *testing.T) {
+	m := newMatrixRun(t)
+	m.change(t, strings.NewReplacer("data: phantom", "data: real", "steps: 40", "steps: 2", "seeds: 2", "seeds: 1", "name: BUSI, ", "name: BUSI, folders: [busi], ",
+		"{name: mini-raddensenet, paper: RadDenseNet, miniature: true}", "{name: broken, file: models/broken.onnx}").Replace(killed))
+	root := filepath.Join(m.dir, "root")
+	must(t, "phantom", "--out", filepath.Join(root, "busi"), "--size", "32", "--per-class", "20")
+	if err := os.MkdirAll(filepath.Join(root, "models"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "models", "broken.onnx"), []byte("\x08\x07\x12"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := run(t, append(m.args(1), "--data", root)...)
+	if code != rdlib.ExitInput || strings.Count(errs, "models/broken.onnx cannot be read; until it is mended") != 1 || strings.Count(errs, "it is not an ONNX model") != 1 || !strings.Contains(errs, "3 of 4 cells failed") {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	records, err := filepath.Glob(filepath.Join(m.dir, "results", "records", "busi", "*-1.json"))
+	if err != nil || len(records) != 1 || filepath.Base(records[0]) != "shufflenet-scratch-1.json" {
+		t.Errorf("%v, %v\n%s", records, err, errs)
 	}
 }
