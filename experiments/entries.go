@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -33,6 +34,9 @@ func ReadEntries(dir string) ([]Entry, error) {
 			return err
 		}
 		r, err := record.Read(path)
+		if errors.Is(err, record.ErrDamaged) {
+			err = fmt.Errorf("%w; the command that made it computes it again once it is deleted", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (p *Plan) resultsOf(store *Store, share int) (*Results, error) {
 				r.failed[c] = f
 			}
 		case errors.Is(err, record.ErrDamaged):
-			r.Strange = append(r.Strange, err.Error())
+			r.Strange = append(r.Strange, err.Error()+"; rd reproduce sets it aside and computes it again")
 		case err != nil:
 			return nil, err
 		default:

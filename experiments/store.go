@@ -93,6 +93,9 @@ func (s *Store) Records(cells []Cell) (map[Cell]*record.Record, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		if errors.Is(err, record.ErrDamaged) {
+			err = fmt.Errorf("%w; delete it to compute it again", err)
+		}
 		if err != nil {
 			return nil, err
 		}

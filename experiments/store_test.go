@@ -65,8 +65,11 @@ func TestDamagedRecordIsSetAside(t *testing.T) {
 		if err := os.WriteFile(s.recordPath(someCell), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.Records([]Cell{someCell}); err == nil || !strings.HasSuffix(err.Error(), "delete it to compute it again") {
+			t.Errorf("%q: %v", text, err)
+		}
 		var log bytes.Buffer
-		if r, err := s.Have(someCell, "a", &log); r != nil || err != nil || !strings.Contains(log.String(), "damaged") {
+		if r, err := s.Have(someCell, "a", &log); r != nil || err != nil || !strings.Contains(log.String(), "damaged record") || strings.Contains(log.String(), "delete") {
 			t.Errorf("%q: %v, %v, %s", text, r, err, log.String())
 		}
 		if isFile(s.recordPath(someCell)) || !isFile(s.recordPath(someCell)+".damaged") {

@@ -133,7 +133,7 @@ func recordedNetwork(teacher string) (string, model.Config, error) {
 	}
 	r, err := record.Read(path)
 	if err != nil {
-		return "", c, &InputError{err}
+		return "", c, &InputError{fmt.Errorf("record of the teacher: %w; copy it again", err)}
 	}
 	data, err := json.Marshal(r.Result.Config.Network)
 	if err == nil {

@@ -253,10 +253,10 @@ func Read(path string) (*Record, error) {
 	}
 	r := &Record{}
 	if err := json.Unmarshal(data, r); err != nil {
-		return nil, fmt.Errorf("%w: %s: %v; delete it to compute it again", ErrDamaged, path, err)
+		return nil, fmt.Errorf("%w: %s: %v", ErrDamaged, path, err)
 	}
 	if sum, err := hash(r.Result); err != nil || sum != r.ResultSHA256 {
-		return nil, fmt.Errorf("%w: %s does not match its own hash; delete it to compute it again", ErrDamaged, path)
+		return nil, fmt.Errorf("%w: %s does not match its own hash", ErrDamaged, path)
 	}
 	return r, nil
 }
