@@ -36,6 +36,7 @@ func (r *Results) Table4() *Table {
 	t.Columns = append(t.Columns, "RD")
 	printed := paperTable(4)
 	average := make([][]float64, len(methods))
+	ofPaper, averaged := 0, map[[2]string]bool{} // rows that the paper has, and those of them that are averaged
 	for _, row := range r.plan.rows(4) {
 		names := row.paper()
 		delete(names, "teacher")
@@ -54,7 +55,14 @@ func (r *Results) Table4() *Table {
 			complete = complete && values[i].State == Done
 		}
 		rank(ranked)
+		has := row.teacher.Paper == "LVM-Med" && !math.IsNaN(paperValue(printed, "RD", names))
+		if has {
+			ofPaper++
+		}
 		if complete {
+			if has {
+				averaged[[2]string{row.entry.Name, row.student}] = true
+			}
 			for i := range values {
 				average[i] = append(average[i], values[i].Mean)
 			}
@@ -62,7 +70,7 @@ func (r *Results) Table4() *Table {
 		t.add([]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values, cells)
 	}
 	t.tellSeeds()
-	t.addAverage(average, methods)
+	t.addAverage(average, methods, len(averaged) == len(average[0]) && len(averaged) == printed.Nrow()-1) // which has its average, too
 	t.Notes = r.notes()
 	r.judge(t)
 	if rows := len(average[0]); rows > 1 && len(methods) > 1 {
@@ -80,17 +88,23 @@ func (r *Results) Table4() *Table {
 			length = fmt.Sprintf("%d epochs", a.Epochs)
 		}
 		t.Notes = append(t.Notes, fmt.Sprintf("Adaptation, the same for every method: %s, AdamW, learning rate %g, weight decay %g, %s schedule; then features and logits of the adapted teacher are cached, and students learn from them by %s (%s).",
-			length, a.LearningRate, a.WeightDecay, a.Schedule, a.Student.method()+" "+optionsText(a.Student.Options), a.Student.Source), paper4)
+			length, a.LearningRate, a.WeightDecay, a.Schedule, a.Student.method()+" "+optionsText(a.Student.Options), a.Student.Source))
+	}
+	if ofPaper > 0 {
+		t.Notes = append(t.Notes, paper4)
 	}
 	return t.Table
 }
 
-// addAverage adds a row of means over the rows in which every method is done.
-func (t *Table) addAverage(average [][]float64, methods []string) {
+// addAverage adds a row of means over the rows in which every method is done, with the paper's means where those are its rows.
+func (t *Table) addAverage(average [][]float64, methods []string, paper bool) {
 	row := TableRow{Labels: []string{"Average", fmt.Sprintf("of %d complete rows", len(average[0])), ""}}
 	var ranked []*Value
 	for i, method := range methods {
-		v := absent(NotRun, paperValue(paperTable(4), paperName(method), map[string]string{"dataset": "Average"}))
+		v := absent(NotRun, math.NaN())
+		if paper {
+			v.Paper = paperValue(paperTable(4), paperName(method), map[string]string{"dataset": "Average"})
+		}
 		if len(average[i]) > 0 {
 			v.State = Done
 			v.mean(slices.Clone(average[i]))

@@ -65,8 +65,8 @@ func TestTable4(t *testing.T) {
 	if v := table.value("BUSI ShuffleNet", "RD"); v.Mean != 61 || v.Rank != 1 || v.Paper != 85.71 {
 		t.Errorf("%+v", v)
 	}
-	if v := table.value("Average", "RD"); v.Mean != 61 || v.Paper != 82.82 {
-		t.Errorf("%+v", v)
+	if v := table.value("Average of 1 complete rows", "RD"); v.Mean != 61 || !math.IsNaN(v.Paper) {
+		t.Errorf("the paper's average is of other rows: %+v", v)
 	}
 	if v := table.value("BTC MobileNet", "MeLo"); v.State != NotRun || v.Paper != 76.65 {
 		t.Errorf("%+v", v)
@@ -96,6 +96,40 @@ func TestTable4(t *testing.T) {
 	}
 	if v := results(t, p, s).Table4().value("BUSI ShuffleNet", "MeLo"); v.N != 1 || math.Abs(v.Mean-54) > 1e-9 {
 		t.Errorf("%+v", v)
+	}
+}
+
+// TestPapersAverage has the paper's average beside the mean over all of its rows, and over no others.
+func TestPapersAverage(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		replace []string
+		paper   float64
+	}{
+		{"the paper's rows", nil, 82.82},
+		{"a row less", []string{"{name: BTC, folders", "{name: another, folders"}, math.NaN()},
+		{"another teacher", []string{"name: mini-raddensenet, paper: RadDenseNet", "name: mini-lvm-med"}, math.NaN()},
+	} {
+		m := adaptedMatrix(t, append(test.replace, "students: [", "students: [resnet18, ",
+			"teachers:\n", "  - {name: ISIC, folders: [isic], phantom: isic2018, per_class: 20}\n  - {name: COVID, folders: [covid], phantom: covid_ct, per_class: 20}\nteachers:\n")...)
+		p, err := m.Plan(Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Results{plan: p, store: newStore(t), seeds: 1, records: map[Cell]*record.Record{}}
+		for _, c := range p.Cells {
+			if c.Student != theTeacher && c.Seed == 1 {
+				r.records[c] = recordOf(t, m, c, 80)
+			}
+		}
+		table := r.Table4()
+		v := table.value("Average of 12 complete rows", "RD")
+		if v == nil || v.Mean != 80 || v.Paper != test.paper && !(math.IsNaN(v.Paper) && math.IsNaN(test.paper)) {
+			t.Errorf("%s: %+v", test.name, v)
+		}
+		if test.name == "another teacher" && strings.Contains(table.markdown(), "repeats BTC/AdaptFormer") {
+			t.Errorf("%s: doubts about values that are not there", test.name)
+		}
 	}
 }
 
