@@ -13,6 +13,7 @@ import (
 	"rd/rdlib/model"
 	"rd/rdlib/peft"
 	"rd/rdlib/spelling"
+	"rd/rdlib/train"
 )
 
 // maxSeeds bounds the seeds of a matrix: beyond it a slip of the keyboard would ask for years.
@@ -100,16 +101,57 @@ func (c *checker) once(names []string, path ...any) {
 	}
 }
 
-// training checks what all cells share, by way of a cell without teacher.
+// setting is a field of the matrix as an option of cells.
+type setting struct {
+	field string
+	set   func(*rdlib.Options)
+}
+
+// settings checks the options that fields of a part of the matrix set, by way of a cell without teacher: each alone, so that a
+// mistake is told at its own line, and then all.
+func (c *checker) settings(part string, settings ...setting) {
+	fresh := func() rdlib.Options {
+		return rdlib.Options{Student: model.Students()[0], Method: "scratch", Optimizer: train.DefaultOptimizer()}
+	}
+	all, before := fresh(), len(c.mistakes)
+	for _, s := range settings {
+		s.set(&all)
+		alone := fresh()
+		s.set(&alone)
+		if err := alone.Check(); err != nil {
+			c.say(c.source.at(part, s.field), "%v", err)
+		}
+	}
+	if len(c.mistakes) > before {
+		return
+	}
+	if err := all.Check(); err != nil {
+		c.say(c.source.at(part), "%v", err)
+	}
+}
+
+// learning are the settings of length and optimizer.
+func learning(epochs, steps int, learningRate, weightDecay float64, schedule string) []setting {
+	return []setting{
+		{"epochs", func(o *rdlib.Options) { o.Epochs = epochs }},
+		{"steps", func(o *rdlib.Options) { o.Steps = steps }},
+		{"learning_rate", func(o *rdlib.Options) { o.Optimizer.LearningRate = learningRate }},
+		{"weight_decay", func(o *rdlib.Options) { o.Optimizer.WeightDecay = weightDecay }},
+		{"schedule", func(o *rdlib.Options) { o.Optimizer.Schedule = schedule }},
+	}
+}
+
+// training checks what all cells share.
 func (c *checker) training() {
-	o := c.Options()
-	o.Student, o.Method = model.Students()[0], "scratch"
-	if o.Epochs == 0 && o.Steps == 0 {
+	t := c.Training
+	if t.Epochs == 0 && t.Steps == 0 {
 		c.say(c.source.at("training"), "how long is it to train? Give epochs or steps")
 	}
-	if err := o.Check(); err != nil {
-		c.say(c.source.at("training"), "%v", err)
-	}
+	c.settings("training", append(learning(t.Epochs, t.Steps, t.LearningRate, t.WeightDecay, t.Schedule),
+		setting{"size", func(o *rdlib.Options) { o.Size = t.Size }},
+		setting{"teacher_size", func(o *rdlib.Options) { o.TeacherSize = t.TeacherSize }},
+		setting{"width", func(o *rdlib.Options) { o.Width = t.Width }},
+		setting{"views", func(o *rdlib.Options) { o.Views = t.Views }})...)
 	if c.Training.Batch < 2 {
 		c.say(c.source.at("training", "batch"), "batch %d: at least 2 images are needed", c.Training.Batch)
 	}
@@ -122,8 +164,16 @@ func (c *checker) training() {
 }
 
 func (c *checker) boundaries() {
-	if err := c.Boundaries.options().Check(); err != nil {
-		c.say(c.source.at("boundaries"), "%v", err)
+	for _, alone := range []struct {
+		field string
+		size  BoundarySize
+	}{
+		{"rows", BoundarySize{Rows: c.Boundaries.Rows}}, {"resolution", BoundarySize{Resolution: c.Boundaries.Resolution}},
+		{"agreement_resolution", BoundarySize{Coarse: c.Boundaries.Coarse}},
+	} {
+		if err := alone.size.options().Check(); err != nil {
+			c.say(c.source.at("boundaries", alone.field), "%v", err)
+		}
 	}
 	if c.Boundaries.Triplets < 0 {
 		c.say(c.source.at("boundaries", "triplets"), "triplets %d: 1 or more are possible, 0 for the default", c.Boundaries.Triplets)
@@ -142,7 +192,7 @@ func (c *checker) datasets() {
 		if d.Phantom != "" {
 			c.known("phantom", d.Phantom, kinds, "datasets", i, "phantom")
 			if d.PerClass < 10 {
-				c.say(c.source.at("datasets", i), "data set %s: per_class %d: at least 10 phantom images a class are needed", d.Name, d.PerClass)
+				c.say(c.source.at("datasets", i, "per_class"), "data set %s: per_class %d: at least 10 phantom images a class are needed", d.Name, d.PerClass)
 			}
 		}
 		if c.Data == Real && len(d.Folders) == 0 {
@@ -248,17 +298,13 @@ func (c *checker) tryMethod(method MatrixMethod) (any, error) {
 	}
 }
 
-// adaptation checks how teachers are adapted, by way of a cell.
+// adaptation checks how teachers are adapted.
 func (c *checker) adaptation() {
 	a := c.Adaptation
-	o := c.Options()
-	o.Student, o.Method, o.Steps, o.Epochs = model.Students()[0], "scratch", a.Steps, a.Epochs
-	o.Optimizer.LearningRate, o.Optimizer.WeightDecay, o.Optimizer.Schedule = a.LearningRate, a.WeightDecay, a.Schedule
 	if a.Epochs == 0 && a.Steps == 0 {
 		c.say(c.source.at("adaptation"), "how long are teachers to be adapted? Give epochs or steps")
-	} else if err := o.Check(); err != nil {
-		c.say(c.source.at("adaptation"), "%v", err)
 	}
+	c.settings("adaptation", learning(a.Epochs, a.Steps, a.LearningRate, a.WeightDecay, a.Schedule)...)
 	if !c.known("method", a.Student.method(), distill.Names(), "adaptation", "student", "name") {
 		return
 	}

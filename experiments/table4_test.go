@@ -136,6 +136,7 @@ func TestPapersAverage(t *testing.T) {
 func TestAdaptationIsChecked(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
 		{"steps: 3,", "", "how long are teachers to be adapted?"},
+		{"learning_rate: 1e-3", "\n  learning_rate: 0", "tiny.yaml:31: learning rate 0"},
 		{"student: {name: sp,", "student: {name: spp,", `unknown method "spp": did you mean "sp"?`},
 		{"{beta: 1}", "{bta: 1}", `unknown option "bta"`},
 		{"{rank: 4}", "{rnk: 4}", `unknown option "rnk": did you mean "rank"?`},
