@@ -13,6 +13,7 @@ import (
 	"rd/experiments/profiles"
 	"rd/rdlib"
 	"rd/rdlib/distill"
+	"rd/rdlib/peft"
 	"rd/rdlib/train"
 )
 
@@ -221,7 +222,7 @@ func (m *Matrix) architecture(t MatrixTeacher) string {
 
 // canTeach is whether a teacher can be had for a method: those of package peft adapt a vision transformer.
 func (m *Matrix) canTeach(t MatrixTeacher, method string) bool {
-	return !adapts(method) || m.architecture(t) == "vit" || method == rdlib.FineTune && m.architecture(t) != ""
+	return !adapts(method) || peft.Adapts(m.architecture(t)) || method == rdlib.FineTune && m.architecture(t) != ""
 }
 
 // teaches is whether a teacher stands in the tables of a data set, for one kind of data.

@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"rd/rdlib"
+	"rd/rdlib/peft"
 )
 
 // canAdapt is whether a teacher of that name can be adapted by the methods of Table 4.
 func (p *Plan) canAdapt(teacher string) bool {
 	t, ok := named(p.Matrix.Teachers, MatrixTeacher.name, teacher)
-	return ok && p.Matrix.architecture(t) == "vit"
+	return ok && peft.Adapts(p.Matrix.architecture(t))
 }
 
 // paper4 are doubts about columns of the paper's Table 4, which follow from its own numbers.

@@ -135,18 +135,18 @@ func (a *adaptation) prepare(ctx context.Context) error {
 	}
 	if method == nil {
 		a.stages = []stage{{FineTune, plain, distill.Scratch()}}
-	} else if architecture != "vit" {
+	} else if !peft.Adapts(architecture) {
 		return usagef("%s adapts a vision transformer, and %s is a %s: choose %s", o.Method, a.info.Name, architecture, FineTune)
 	} else {
 		for _, st := range method.Stages() {
-			network, err := st.Network(c)
+			network, err := st.Network(architecture, c)
 			if err != nil {
 				return &InputError{err}
 			}
 			a.stages = append(a.stages, stage{st.Name, network, st.Objective(counts)})
 		}
 	}
-	if c.Transformer.Pool == model.PoolMean && method != nil {
+	if method != nil && (c.Transformer.Pool == model.PoolMean || architecture == "vit_sam") {
 		s.once(fmt.Sprintf("note: %s has no class token: %s reads the mean over the patches' tokens", a.info.Name, o.Method))
 	}
 	return a.configure(method)

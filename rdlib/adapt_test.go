@@ -171,7 +171,7 @@ func TestNothingChangesAtFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		network, err := m.Stages()[0].Network(c)
+		network, err := m.Stages()[0].Network("vit", c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +194,7 @@ func TestMeLoCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, err := m.Stages()[0].Network(model.Config{Classes: 2})
+	network, err := m.Stages()[0].Network("vit", model.Config{Classes: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,8 +146,8 @@ func (o BenchOptions) network() (*model.Network, distill.Method, error) {
 	case o.Method == FineTune:
 		return plain, distill.Scratch(), nil
 	case slices.Contains(peft.Names(), o.Method):
-		if plain.Name() != "vit" {
-			return nil, nil, usagef("%s adapts a vision transformer, not %s: give vit", o.Method, o.Student)
+		if !peft.Adapts(plain.Name()) {
+			return nil, nil, usagef("%s adapts a vision transformer, not %s: give vit or vit_sam", o.Method, o.Student)
 		}
 		method, err := peft.New(o.Method, nil)
 		if err != nil {
@@ -156,7 +156,7 @@ func (o BenchOptions) network() (*model.Network, distill.Method, error) {
 		stages := method.Stages()
 		last := stages[len(stages)-1]
 		c.Transformer.Height, c.Transformer.Width = o.Size, o.Size
-		network, err := last.Network(c)
+		network, err := last.Network(plain.Name(), c)
 		if err != nil {
 			return nil, nil, &UsageError{err}
 		}

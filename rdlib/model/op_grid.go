@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute-onnx/support/protos"
 	"github.com/gomlx/gomlx/core/graph"
@@ -18,10 +19,13 @@ type CropGrid struct{ From, To nn.Grid }
 
 // GridAttention is the attention of tokens in a grid, each among those of its own window, with relative positions; see
 // nn.GridAttention. It reads queries, keys and values side by side [height·width, 3·dim], and the tables of the
-// positions along the windows' height and width, [entries, dim/Heads] each; its output is [height·width, dim].
+// positions along the windows' height and width, [entries, dim/Heads] each; its output is [height·width, dim]. Prompts, if
+// any, stand in front of both, see nn.PromptedGridAttention.
 type GridAttention struct {
 	Heads        int
 	Grid, Window nn.Grid
+	Prompts      int
+	Silent       bool // nobody attends to the prompts
 }
 
 // PadGrid appends the padding of a grid of tokens to a larger one.
@@ -71,8 +75,8 @@ func (a GridAttention) shapes(in [][]int) ([][]int, error) {
 		return nil, fmt.Errorf("attention: %d features do not hold queries, keys and values of one width", in[0][1])
 	case a.Heads < 1 || width%a.Heads != 0:
 		return nil, fmt.Errorf("attention: a width of %d cannot be cut into %d heads", width, a.Heads)
-	case tokens != a.Grid[0]*a.Grid[1]:
-		return nil, fmt.Errorf("attention: %d tokens do not stand in a grid of %v", tokens, a.Grid)
+	case a.Prompts < 0 || tokens != a.Prompts+a.Grid[0]*a.Grid[1]:
+		return nil, fmt.Errorf("attention: %d tokens are not %d prompts and those in a grid of %v", tokens, a.Prompts, a.Grid)
 	case min(a.Window[0], a.Window[1]) < 1 || a.Grid[0]%a.Window[0] != 0 || a.Grid[1]%a.Window[1] != 0:
 		return nil, fmt.Errorf("attention: a grid of %v cannot be cut into windows of %v", a.Grid, a.Window)
 	case in[1][1] != width/a.Heads || in[2][1] != width/a.Heads:
@@ -85,7 +89,12 @@ func (GridAttention) parameters([][]int) []Parameter { return nil }
 
 // macs counts the two matrix products of the attention and the two of the positions.
 func (a GridAttention) macs(out []int) int64 {
-	return int64(elements(out)) * int64(2*a.Window[0]*a.Window[1]+a.Window[0]+a.Window[1])
+	all, tokens := a.Grid[0]*a.Grid[1], a.Window[0]*a.Window[1]
+	keys := tokens
+	if !a.Silent {
+		keys += a.Prompts
+	}
+	return int64(out[1]) * (2*int64(all/tokens)*int64(a.Prompts+tokens)*int64(keys) + int64(all)*int64(a.Window[0]+a.Window[1]))
 }
 
 // inGrid turns [batch, height·width, features] into [batch, height, width, features].
@@ -120,7 +129,12 @@ func (a GridAttention) forward(in []*graph.Node) *graph.Node {
 	positions := func(table *graph.Node, n int) *graph.Node {
 		return nn.RelativePositions(graph.Squeeze(table, 0), n)
 	}
-	return nn.GridAttention(in[0], positions(in[1], a.Window[0]), positions(in[2], a.Window[1]), a.Heads, a.Grid, a.Window)
+	tokens, prompts := in[0], (*graph.Node)(nil)
+	if a.Prompts > 0 {
+		prompts = graph.Slice(in[0], graph.AxisRange(), graph.AxisRange(0, a.Prompts))
+		tokens = graph.Slice(in[0], graph.AxisRange(), graph.AxisRange(a.Prompts))
+	}
+	return nn.PromptedGridAttention(prompts, tokens, positions(in[1], a.Window[0]), positions(in[2], a.Window[1]), a.Heads, a.Grid, a.Window, a.Silent)
 }
 
 // regrid appends a grid's reshape, what is to be done in it, and the reshape back.
@@ -160,7 +174,11 @@ func (e *onnxEmitter) gridAttention(layer Layer, in, out []string) {
 		return step("Transpose", suffix, []string{x}, intsAttribute("perm", perm...))
 	}
 	parts := []string{name + ".q", name + ".k", name + ".v"}
-	e.node("Split", name+".split", []string{in[0], e.shared(fmt.Sprint("widths", width), width, width, width)}, parts, intAttribute("axis", 2))
+	qkv := in[0]
+	if op.Prompts > 0 {
+		qkv = step("Slice", ".tokens", []string{in[0], e.shared(fmt.Sprint("from", op.Prompts), op.Prompts), e.shared("to_the_end", math.MaxInt32), e.shared("axis1", 1)})
+	}
+	e.node("Split", name+".split", []string{qkv, e.shared(fmt.Sprint("widths", width), width, width, width)}, parts, intAttribute("axis", 2))
 	part := func(suffix string, perm ...int) string {
 		x := shaped(suffix+".cut", name+suffix, 0, down, window[0], across, window[1], op.Heads, d)
 		x = transposed(suffix+".windows", x, perm...)
@@ -185,11 +203,41 @@ func (e *onnxEmitter) gridAttention(layer Layer, in, out []string) {
 	bias := shaped(".bias", step("Add", ".positions", []string{byRow, byColumn}), 0, op.Heads, tokens, tokens)
 
 	logits = step("Add", ".logits", []string{logits, bias})
-	weights := step("Softmax", ".weights", []string{logits}, intAttribute("axis", -1))
-	x := step("MatMul", ".heads", []string{weights, v})
+	attend := func(suffix, logits string) string {
+		weights := step("Softmax", suffix+".weights", []string{logits}, intAttribute("axis", -1))
+		return step("MatMul", suffix+".heads", []string{weights, v})
+	}
+	heard := ""
+	if n := op.Prompts; n > 0 {
+		prompts := step("Slice", ".prompts", []string{in[0], e.shared("from0", 0), e.shared(fmt.Sprint("to", n), n), e.shared("axis1", 1)})
+		parts := []string{name + ".prompts.q", name + ".prompts.k", name + ".prompts.v"}
+		e.node("Split", name+".prompts.split", []string{prompts, e.shared(fmt.Sprint("widths", width), width, width, width)}, parts, intAttribute("axis", 2))
+		part := func(suffix string) string { // [windows, heads, n, d]
+			x := transposed(suffix+".heads", shaped(suffix+".cut", name+suffix, 0, 1, n, op.Heads, d), 0, 1, 3, 2, 4)
+			x = step("Expand", suffix+".everywhere", []string{x, e.shared(fmt.Sprint("shape", []int{1, down * across, 1, 1, 1}), 1, down*across, 1, 1, 1)})
+			return shaped(suffix+".windows", x, -1, op.Heads, n, d)
+		}
+		asked := step("Mul", ".prompts.scaled", []string{part(".prompts.q"), e.attentionScale(d)})
+		if !op.Silent {
+			keys := transposed(".prompts.keys", part(".prompts.k"), 0, 1, 3, 2)
+			logits = step("Concat", ".all_logits", []string{step("MatMul", ".prompts.asked", []string{scaled, keys}), logits}, intAttribute("axis", 3))
+			k = step("Concat", ".all_keys", []string{keys, k}, intAttribute("axis", 3))
+			v = step("Concat", ".all_values", []string{part(".prompts.v"), v}, intAttribute("axis", 2))
+		}
+		heard = attend(".prompts", step("MatMul", ".prompts.logits", []string{asked, k}))
+		heard = shaped(".prompts.by_image", heard, -1, down*across, op.Heads, n, d)
+		heard = step("ReduceMean", ".prompts.mean", []string{heard}, intsAttribute("axes", 1), intAttribute("keepdims", 0))
+		heard = shaped(".prompts.out", transposed(".prompts.joined", heard, 0, 2, 1, 3), 0, n, width)
+	}
+	x := attend("", logits)
 	x = shaped(".by_window", x, -1, down, across, op.Heads, window[0], window[1], d)
 	x = transposed(".joined", x, 0, 1, 4, 2, 5, 3, 6)
-	e.node("Reshape", name, []string{x, e.shared(fmt.Sprint("shape", []int{-1, op.Grid[0] * op.Grid[1], width}), -1, op.Grid[0]*op.Grid[1], width)}, out)
+	shape := []int{-1, op.Grid[0] * op.Grid[1], width}
+	if heard == "" {
+		e.node("Reshape", name, []string{x, e.shared(fmt.Sprint("shape", shape), shape...)}, out)
+		return
+	}
+	e.node("Concat", name, []string{heard, shaped(".out", x, shape...)}, out, intAttribute("axis", 1))
 }
 
 // positions makes of a table [1, entries, d] the positions of n queries to n keys, [n, d, n] for a product with queries.

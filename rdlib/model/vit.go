@@ -69,8 +69,9 @@ func (t Transformer) check(width float64) (Transformer, error) {
 	return t, nil
 }
 
-// Resolve fills in the defaults for a width multiplier, see Config, and says what does not fit together.
-func (t Transformer) Resolve(width float64) (Transformer, error) { return t.check(cmp.Or(width, 1)) }
+// ViTTransformer is the part of a configuration of ViT that is its own, its defaults filled in; the error says what does not fit
+// together.
+func ViTTransformer(c Config) (Transformer, error) { return c.Transformer.check(cmp.Or(c.Width, 1)) }
 
 // maxMLPRatio bounds the ratio as maxWidth does the width.
 const maxMLPRatio = 64
@@ -89,8 +90,8 @@ func ViT(c Config) (*Network, error) { return AdaptViT(c, Adaptation{}) }
 // Adaptation changes a vision transformer while it is described. Functions that are nil change nothing; those that are
 // given block number i are called on a builder whose names begin with the block's.
 type Adaptation struct {
-	Name string  // of the network; "" is "vit"
-	Eps  float64 // of the layer normalisations; 0 is timm's 1e-6
+	Name string  // of the adaptation; the network is called vit+Name
+	Eps  float64 // of ViT's layer normalisations; 0 is timm's 1e-6
 	// Before makes of a block's tokens, the class token (where there is one) and then the patches, those that the block reads;
 	// After makes of the block's output what the next block's Before is given, and the class token and patches by themselves.
 	Before func(b *Builder, i int, x Value) Value
@@ -166,7 +167,7 @@ func AdaptViT(c Config, a Adaptation) (*Network, error) {
 		return nil, err
 	}
 	h, w := t.Height/t.Patch, t.Width/t.Patch
-	b := NewBuilder(cmp.Or(a.Name, "vit"), c.InChannels, t.Height, t.Width)
+	b := NewBuilder(a.named("vit"), c.InChannels, t.Height, t.Width)
 	b.LinearInit(InitNormal002)
 	count := h * w
 	var class Value
@@ -185,17 +186,31 @@ func AdaptViT(c Config, a Adaptation) (*Network, error) {
 	if a.Begin != nil {
 		a.Begin(b, func(b *Builder, a Adaptation) Value { return t.blocks(b, x, a, false) })
 	}
-	pooled := t.blocks(b, x, a, true)
+	a.classify(b, t.blocks(b, x, a, true), c.Classes)
+	return b.Network()
+}
+
+// named is the name of a plain network with the adaptation's behind it.
+func (a Adaptation) named(network string) string {
+	if a.Name == "" {
+		return network
+	}
+	return network + "+" + a.Name
+}
+
+// classify appends what follows the plain pooled feature; with 0 classes there is no classifier.
+func (a Adaptation) classify(b *Builder, pooled Value, classes int) {
 	if a.Pooled != nil {
 		pooled = a.Pooled(b, pooled)
 	}
 	b.Pooled(pooled)
-	if a.Logits != nil {
-		b.Logits(a.Logits(b, pooled, c.Classes))
-	} else {
-		b.Logits(b.Linear("head", pooled, c.Classes))
+	switch {
+	case classes == 0:
+	case a.Logits != nil:
+		b.Logits(a.Logits(b, pooled, classes))
+	default:
+		b.Logits(b.Linear("head", pooled, classes))
 	}
-	return b.Network()
 }
 
 // TransformerBlock appends a block of timm's vision transformer to tokens: attention, then an MLP with the given number of

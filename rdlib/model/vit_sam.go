@@ -61,7 +61,26 @@ func endsQuarter(i, depth int) bool { return 4*(i+1)/depth > 4*i/depth }
 // Its stages are the tokens as maps [Dim, h, w] after each quarter of the blocks, the last of them its feature map; its
 // pooled feature is the mean over that. A classifier of Config.Classes, head, reads it, which the published encoders lack;
 // with 0 classes there is none.
-func SAMViT(c Config) (*Network, error) {
+func SAMViT(c Config) (*Network, error) { return AdaptSAMViT(c, Adaptation{}) }
+
+// SAMTransformer is the part of a configuration of SAMViT that it shares with ViT, its defaults filled in: the image is cut to
+// whole patches, and the pool is PoolMean.
+func SAMTransformer(c Config) (Transformer, error) {
+	height, width := c.Transformer.imageSize()
+	t := c.Transformer
+	t.Pool = PoolMean
+	patch := cmp.Or(t.Patch, 16)
+	if patch < 1 || height < patch || width < patch {
+		return t, fmt.Errorf("vit_sam: an image of %d×%d has no patch of %d×%d", height, width, patch, patch)
+	}
+	t.Height, t.Width = height-height%patch, width-width%patch
+	return t.check(cmp.Or(c.Width, 1))
+}
+
+// AdaptSAMViT describes SAM's encoder with an adaptation built into it; the parameters of SAMViT keep their names. What Before
+// puts in front of the patches are prompts: they pass the windows' partition and padding by, stand in every window as
+// nn.PromptedGridAttention says, and are left out of stages, feature map and mean. Eps is not asked.
+func AdaptSAMViT(c Config, a Adaptation) (*Network, error) {
 	classes := c.Classes
 	if classes == 0 {
 		c.Classes = 1
@@ -70,36 +89,47 @@ func SAMViT(c Config) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	height, width := c.Transformer.imageSize()
-	t := c.Transformer
-	t.Pool = PoolMean
-	patch := cmp.Or(t.Patch, 16)
-	if patch < 1 || height < patch || width < patch {
-		return nil, fmt.Errorf("vit_sam: an image of %d×%d has no patch of %d×%d", height, width, patch, patch)
-	}
-	t.Height, t.Width = height-height%patch, width-width%patch
-	if t, err = t.check(c.Width); err != nil {
+	t, err := SAMTransformer(c)
+	if err != nil {
 		return nil, err
 	}
 	w, err := c.Windows.check(t)
 	if err != nil {
 		return nil, err
 	}
-	b := NewBuilder("vit_sam", c.InChannels, height, width)
-	grid := nn.Grid{t.Height / t.Patch, t.Width / t.Patch}
+	height, width := c.Transformer.imageSize()
+	b := NewBuilder(a.named("vit_sam"), c.InChannels, height, width)
 	x := b.Conv("patch_embed.proj", b.Input(), Conv{Out: t.Dim, Kernel: t.Patch, Stride: t.Patch, Bias: true})
 	x = b.Tokens("patch_embed", x)
 	b.Tap("patch_embed", x)
+	if a.Begin != nil {
+		a.Begin(b, func(b *Builder, a Adaptation) Value { return t.samBlocks(b, x, w, a, false) })
+	}
+	a.classify(b, t.samBlocks(b, x, w, a, true), classes)
+	return b.Network()
+}
+
+// samBlocks appends all blocks to tokens and returns their mean. Stages and neck are appended where stages is set.
+func (t Transformer) samBlocks(b *Builder, x Value, w Windows, a Adaptation, stages bool) Value {
+	grid := nn.Grid{t.Height / t.Patch, t.Width / t.Patch}
 	for i := range t.Depth {
 		block := fmt.Sprintf("blocks.%d", i)
+		scope := b.Scope(block)
 		window, entries := nn.Grid{w.Side, w.Side}, 2*w.Side-1
 		if slices.Contains(w.Global, i) {
 			window, entries = grid, 2*(w.Table/t.Patch)-1
 		}
-		x = b.Scope(block).samBlock(x, t, grid, window, entries)
+		if a.Before != nil {
+			x = a.Before(scope, i, x)
+		}
+		x = scope.samBlock(x, t, grid, window, entries, i, a)
 		b.Tap(block, x)
-		if endsQuarter(i, t.Depth) {
-			m := b.Map(block+".map", x, grid[0], grid[1])
+		own := x
+		if a.After != nil {
+			x, own = a.After(scope, i, x)
+		}
+		if stages && endsQuarter(i, t.Depth) {
+			m := b.Map(block+".map", own, grid[0], grid[1])
 			b.Stage(block+".map", m)
 			if i == t.Depth-1 {
 				b.FeatureMap(m)
@@ -108,34 +138,46 @@ func SAMViT(c Config) (*Network, error) {
 				}
 			}
 		}
+		if i == t.Depth-1 {
+			x = own
+		}
 	}
-	x = b.TokenMean("mean", x)
-	b.Pooled(x)
-	if classes > 0 {
-		b.Logits(b.Linear("head", x, classes))
-	}
-	return b.Network()
+	return b.TokenMean("mean", x)
 }
 
-// samBlock appends a block of SAM's encoder to tokens in a grid; the tables of its positions have the given entries.
-func (b *Builder) samBlock(x Value, t Transformer, grid, window nn.Grid, entries int) Value {
+// samBlock appends block number i of SAM's encoder with an adaptation to prompts, if any, and tokens in a grid; the tables of
+// its positions have the given entries.
+func (b *Builder) samBlock(x Value, t Transformer, grid, window nn.Grid, entries, i int, a Adaptation) Value {
 	padded := grid
 	for axis := range padded {
 		padded[axis] = (grid[axis] + window[axis] - 1) / window[axis] * window[axis]
 	}
+	prompts := max(0, b.Shape(x)[0]-grid[0]*grid[1])
+	// beside changes the tokens in the grid and leaves the prompts in front of them.
+	beside := func(name string, x Value, change func(x Value) Value) Value {
+		if prompts == 0 {
+			return change(x)
+		}
+		first, tokens := b.Split(name+".prompts", x, prompts)
+		return b.Concat(name+".with_prompts", first, change(tokens))
+	}
 	y := b.LayerNorm("norm1", x)
 	if padded != grid {
-		y = b.PadGrid("attn.pad", y, grid, padded)
+		y = beside("attn.pad", y, func(y Value) Value { return b.PadGrid("attn.pad", y, grid, padded) })
 	}
 	b.Tap("attn.input", y)
 	table := Learned{Count: entries, Features: t.Dim / t.Heads, Init: InitZeros, Rank2: true}
 	rows, columns := b.Learned("attn.rel_pos_h", table), b.Learned("attn.rel_pos_w", table)
-	y = b.Linear("attn.qkv", y, 3*t.Dim)
-	y = b.GridAttention("attn", y, rows, columns, GridAttention{Heads: t.Heads, Grid: padded, Window: window})
+	normed := y
+	y = b.Linear("attn.qkv", normed, 3*t.Dim)
+	if a.Attention != nil {
+		y = a.Attention(b, i, normed, y)
+	}
+	y = b.GridAttention("attn", y, rows, columns, GridAttention{Heads: t.Heads, Grid: padded, Window: window, Prompts: prompts, Silent: a.Silent > 0})
 	y = b.Linear("attn.proj", y, t.Dim)
 	b.Tap("attn", y)
 	if padded != grid {
-		y = b.CropGrid("attn.crop", y, padded, grid)
+		y = beside("attn.crop", y, func(y Value) Value { return b.CropGrid("attn.crop", y, padded, grid) })
 	}
 	x = b.Add("with_attn", x, y)
 
@@ -144,6 +186,9 @@ func (b *Builder) samBlock(x Value, t Transformer, grid, window nn.Grid, entries
 	y = b.GELU("mlp.act", y)
 	y = b.Linear("mlp.lin2", y, t.Dim)
 	b.Tap("mlp", y)
+	if a.MLP != nil {
+		y = a.MLP(b, i, x, y)
+	}
 	return b.Add("with_mlp", x, y)
 }
 

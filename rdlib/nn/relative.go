@@ -20,6 +20,15 @@ type Grid [2]int
 //
 // The result is [batch, height·width, dim].
 func GridAttention(qkv, rows, columns *graph.Node, heads int, grid, window Grid) *graph.Node {
+	return PromptedGridAttention(nil, qkv, rows, columns, heads, grid, window, false)
+}
+
+// PromptedGridAttention is GridAttention with prompts, which stand in every window beside its tokens, as KMnP/vpt has them in
+// Swin's windows: prompts [batch, n, 3·dim] hold their queries, keys and values. A prompt has no position: the logits of
+// its queries, and those of the tokens' queries and its key, are q·k/√d alone. What a prompt hears is the mean over the
+// windows. With silent prompts nobody attends to them, and the tokens' results are GridAttention's. The result is
+// [batch, n + height·width, dim], the prompts in front.
+func PromptedGridAttention(prompts, qkv, rows, columns *graph.Node, heads int, grid, window Grid, silent bool) *graph.Node {
 	dim := qkv.Shape().Dim(-1) / 3
 	if heads < 1 || dim%heads != 0 || min(window[0], window[1]) < 1 || grid[0]%window[0] != 0 || grid[1]%window[1] != 0 {
 		exceptions.Panicf("nn.GridAttention: a width of %d in %d heads, a grid of %v in windows of %v: they cannot be cut so", dim, heads, grid, window)
@@ -40,9 +49,35 @@ func GridAttention(qkv, rows, columns *graph.Node, heads int, grid, window Grid)
 	byColumn := graph.Einsum("bnhwd,wkd->bnhwk", inWindow, columns)
 	bias := graph.Add(graph.Reshape(byRow, windows, heads, tokens, window[0], 1), graph.Reshape(byColumn, windows, heads, tokens, 1, window[1]))
 	logits = graph.Add(logits, graph.Reshape(bias, windows, heads, tokens, tokens))
-	out := graph.DotGeneral(Softmax(logits), []int{3}, each, v, []int{2}, each)
-	out = graph.Reshape(out, batch, down, across, heads, window[0], window[1], d)
-	return graph.Reshape(graph.TransposeAllAxes(out, 0, 1, 4, 2, 5, 3, 6), batch, grid[0]*grid[1], dim)
+	attend := func(logits *graph.Node) *graph.Node {
+		return graph.DotGeneral(Softmax(logits), []int{3}, each, v, []int{2}, each)
+	}
+	var heard *graph.Node
+	if prompts != nil {
+		n := prompts.Shape().Dim(1)
+		part := func(i int) *graph.Node { // [windows, heads, n, d], the same in each window of an image
+			x := graph.Slice(prompts, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(i*dim, (i+1)*dim))
+			x = graph.TransposeAllAxes(graph.Reshape(x, batch, 1, n, heads, d), 0, 1, 3, 2, 4)
+			return graph.Reshape(graph.BroadcastToDims(x, batch, down*across, heads, n, d), windows, heads, n, d)
+		}
+		product := func(q, k *graph.Node) *graph.Node {
+			return graph.DotGeneral(graph.MulScalar(q, 1/math.Sqrt(float64(d))), []int{3}, each, k, []int{3}, each)
+		}
+		if !silent {
+			prompt := part(1)
+			logits = graph.Concatenate([]*graph.Node{product(q, prompt), logits}, 3)
+			k = graph.Concatenate([]*graph.Node{prompt, k}, 2)
+			v = graph.Concatenate([]*graph.Node{part(2), v}, 2)
+		}
+		heard = graph.Reshape(attend(product(part(0), k)), batch, down*across, heads, n, d)
+		heard = graph.Reshape(graph.TransposeAllAxes(graph.ReduceMean(heard, 1), 0, 2, 1, 3), batch, n, dim)
+	}
+	out := graph.Reshape(attend(logits), batch, down, across, heads, window[0], window[1], d)
+	out = graph.Reshape(graph.TransposeAllAxes(out, 0, 1, 4, 2, 5, 3, 6), batch, grid[0]*grid[1], dim)
+	if heard != nil {
+		out = graph.Concatenate([]*graph.Node{heard, out}, 1)
+	}
+	return out
 }
 
 // RelativePositions picks the positions of queries to keys along an axis of n tokens out of a table [entries, d]:

@@ -29,7 +29,7 @@ var adaptFormerRecipe = recipe{
 
 // adapt reads x before the MLP's normalisation; up and both biases start at 0, so that nothing changes at first.
 func (o *AdaptFormerOptions) adapt(model.Transformer) model.Adaptation {
-	return model.Adaptation{Name: "vit+adaptformer", MLP: func(b *model.Builder, _ int, x, y model.Value) model.Value {
+	return model.Adaptation{Name: "adaptformer", MLP: func(b *model.Builder, _ int, x, y model.Value) model.Value {
 		down := b.LinearWith("adapter.down", x, model.Linear{Out: o.Bottleneck, Init: model.InitUniformNoBias})
 		h := drop(b, "adapter.dropout", b.ReLU("adapter.relu", down), o.Dropout)
 		up := b.LinearWith("adapter.up", h, model.Linear{Out: b.Features(x), Init: model.InitZeros})

@@ -199,9 +199,9 @@ func config(t *testing.T, v *golden.Vector, patch, hidden string) model.Config {
 }
 
 // network is a stage's, for evaluation.
-func network(t *testing.T, s Stage, c model.Config) *model.Network {
+func network(t *testing.T, s Stage, architecture string, c model.Config) *model.Network {
 	t.Helper()
-	n, err := s.Network(c)
+	n, err := s.Network(architecture, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func common(v *golden.Vector, own outputs, blocks string, depth int) outputs {
 func testGoldenAdaptFormer(t *testing.T, v *golden.Vector) {
 	c := config(t, v, "patch_embed.proj.weight", "blocks.0.fc1.bias")
 	stage := method(t, "adaptformer", map[string]string{"bottleneck": count(t, v, "bott"), "dropout": "0"}).Stages()[0]
-	net := network(t, stage, c)
+	net := network(t, stage, "vit", c)
 	own := common(v, outputs{"cls_feature": pooled, "block0.adapter_out": tapped("blocks.0.adapter")}, "block#", c.Transformer.Depth)
 	mean, variance := v.Inputs.Get(t, "bn_running_mean"), v.Inputs.Get(t, "bn_running_var")
 	head, bias := v.Params.Get(t, "head.weight"), v.Params.Get(t, "head.bias")
@@ -271,7 +271,7 @@ func testGoldenMeLo(t *testing.T, v *golden.Vector) {
 	const prefix = "lora_vit."
 	c := config(t, v, prefix+"patch_embed.proj.weight", prefix+"blocks.0.mlp.fc1.bias")
 	stage := method(t, "melo", map[string]string{"rank": count(t, v, "r"), "alpha": count(t, v, "alpha")}).Stages()[0]
-	net := network(t, stage, c)
+	net := network(t, stage, "vit", c)
 	blocks := map[string][]string{"attn.qkv": {"attn.qkv.qkv"}}
 	for _, x := range []string{"q", "v"} {
 		for _, ab := range []string{"a", "b"} {
@@ -317,7 +317,7 @@ func testGoldenVPT(t *testing.T, v *golden.Vector) {
 		}
 		return piece{"transformer.deep_prompt_embeddings", i - 1}
 	})
-	comparison{vector: v, network: network(t, stage, c), layout: l, all: true, outputs: common(v, outputs{"cls_feature": pooled}, "block#", c.Transformer.Depth)}.run(t)
+	comparison{vector: v, network: network(t, stage, "vit", c), layout: l, all: true, outputs: common(v, outputs{"cls_feature": pooled}, "block#", c.Transformer.Depth)}.run(t)
 }
 
 func testGoldenVQT(t *testing.T, v *golden.Vector) {
@@ -325,7 +325,7 @@ func testGoldenVQT(t *testing.T, v *golden.Vector) {
 	stage := method(t, "vqt", map[string]string{"tokens": count(t, v, "q"), "dropout": "0"}).Stages()[0]
 	l := vptLayout("enc.", "queries", "head.last_layer", func(i int) piece { return piece{"enc.transformer.encoder.query_prompt_embeddings", i} })
 	own := common(v, outputs{"cls_feature": tapped("plain_pooled"), "feats": pooled}, "block#_with_queries", c.Transformer.Depth)
-	comparison{vector: v, network: network(t, stage, c), layout: l, all: true, outputs: own}.run(t)
+	comparison{vector: v, network: network(t, stage, "vit", c), layout: l, all: true, outputs: own}.run(t)
 }
 
 // lptLayout is timm's, with the prompts in arrays of their own.
@@ -355,7 +355,7 @@ func testGoldenLPT(t *testing.T, v *golden.Vector) {
 	options["blocks"] = strconv.Itoa(c.Transformer.Depth - int(v.Hyper(t, "share")))
 	stages := method(t, "lpt", options).Stages()
 	if _, pool := v.Params["prompt_learner.Prompt_Tokens_pool"]; !pool {
-		comparison{vector: v, network: network(t, stages[0], c), layout: lptLayout, all: true, outputs: common(v, outputs{"cls_feature": pooled}, "block#", c.Transformer.Depth)}.run(t)
+		comparison{vector: v, network: network(t, stages[0], "vit", c), layout: lptLayout, all: true, outputs: common(v, outputs{"cls_feature": pooled}, "block#", c.Transformer.Depth)}.run(t)
 		return
 	}
 	net, err := model.AdaptViT(c, stages[1].Adapt(c.Transformer)) // the file has gradients of the shared prompts too

@@ -69,9 +69,9 @@ const lptEps = 1e-5
 // shared appends each block's shared prompts behind the patches and cuts them off again.
 func (l lpt) shared(t model.Transformer) model.Adaptation {
 	return model.Adaptation{
-		Name: "vit+lpt", Eps: lptEps,
+		Name: "lpt", Eps: lptEps,
 		Before: func(b *model.Builder, _ int, x model.Value) model.Value {
-			return b.Concat("with_prompts", x, l.prompts(b, t))
+			return behind(b, t, x, l.prompts(b, t))
 		},
 		After:  cut(t),
 		Logits: cosineHead,
@@ -82,10 +82,22 @@ func (l lpt) prompts(b *model.Builder, t model.Transformer) model.Value {
 	return b.Learned("prompts", model.Learned{Count: l.Tokens, Features: t.Dim, Init: promptInit(t)})
 }
 
+// behind puts prompts behind the patches, or in front where there is no class token; attention does not ask for their order.
+func behind(b *model.Builder, t model.Transformer, x model.Value, prompts ...model.Value) model.Value {
+	if first(t) == 0 {
+		return b.Concat("with_prompts", append(prompts, x)...)
+	}
+	return b.Concat("with_prompts", append([]model.Value{x}, prompts...)...)
+}
+
 // cut keeps the class token and the patches.
 func cut(t model.Transformer) func(b *model.Builder, _ int, x model.Value) (next, own model.Value) {
 	own := first(t) + t.Height/t.Patch*(t.Width/t.Patch)
 	return func(b *model.Builder, _ int, x model.Value) (model.Value, model.Value) {
+		if first(t) == 0 {
+			_, kept := b.Split("without_prompts", x, b.Shape(x)[0]-own)
+			return kept, kept
+		}
 		kept, _ := b.Split("without_prompts", x, own)
 		return kept, kept
 	}
@@ -123,9 +135,9 @@ func (l lpt) pool(t model.Transformer) model.Adaptation {
 	}
 	a.Before = func(b *model.Builder, i int, x model.Value) model.Value {
 		if i < from {
-			return b.Concat("with_prompts", x, l.prompts(b, t))
+			return behind(b, t, x, l.prompts(b, t))
 		}
-		return b.Concat("with_prompts", x, l.prompts(b, t), chosen[i-from])
+		return behind(b, t, x, l.prompts(b, t), chosen[i-from])
 	}
 	return a
 }

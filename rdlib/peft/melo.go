@@ -27,7 +27,7 @@ var meloRecipe = recipe{
 
 // adapt reads the tokens that q and v are made of; every B starts at 0, so that nothing changes at first.
 func (o *MeLoOptions) adapt(model.Transformer) model.Adaptation {
-	return model.Adaptation{Name: "vit+melo", Attention: func(b *model.Builder, _ int, normed, qkv model.Value) model.Value {
+	return model.Adaptation{Name: "melo", Attention: func(b *model.Builder, _ int, normed, qkv model.Value) model.Value {
 		change := func(name string) model.Value {
 			a := b.LinearWith("attn.lora_"+name+".a", normed, model.Linear{Out: o.Rank, NoBias: true, Init: model.InitUniform})
 			y := b.LinearWith("attn.lora_"+name+".b", a, model.Linear{Out: b.Features(normed), NoBias: true, Init: model.InitZeros})

@@ -3,6 +3,11 @@
 // the same loop, exported to ONNX and counted; the backbone's parameters keep their names and their bits.
 //
 // All methods were made for a transformer with a class token. Without one they read the mean over the patches' tokens.
+//
+// Of SAM's encoder, whose attention stays within windows and has relative positions, adapters and low ranks change what they
+// change of a ViT. Prompts and queries are our reading, after what KMnP/vpt does in Swin's windows: they stand in every window
+// beside its tokens, have no position, and leave a block's attention as the mean over its windows; see
+// model.AdaptSAMViT.
 package peft
 
 import (
@@ -37,14 +42,24 @@ type Stage struct {
 	Objective func(counts []int) distill.Method
 }
 
-// Network describes the stage's network for a configuration of model.ViT: everything frozen but what the stage trains, and
-// the head.
-func (s Stage) Network(c model.Config) (*model.Network, error) {
-	t, err := c.Transformer.Resolve(c.Width)
+// Adapts tells whether the methods adapt an architecture of package model: vit and vit_sam are vision transformers.
+func Adapts(architecture string) bool { return architecture == "vit" || architecture == "vit_sam" }
+
+// Network describes the stage's network for a configuration of model.ViT or model.SAMViT, whichever architecture names:
+// everything frozen but what the stage trains, and the head.
+func (s Stage) Network(architecture string, c model.Config) (*model.Network, error) {
+	if !Adapts(architecture) {
+		return nil, fmt.Errorf("%s is no vision transformer: there are vit and vit_sam", architecture)
+	}
+	resolve, adapt := model.ViTTransformer, model.AdaptViT
+	if architecture == "vit_sam" {
+		resolve, adapt = model.SAMTransformer, model.AdaptSAMViT
+	}
+	t, err := resolve(c)
 	if err != nil {
 		return nil, err
 	}
-	n, err := model.AdaptViT(c, s.Adapt(t))
+	n, err := adapt(c, s.Adapt(t))
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,17 @@ func small(pool model.Pool) model.Config {
 	return model.Config{Classes: classes, Transformer: model.Transformer{Height: 16, Width: 24, Patch: patch, Dim: dim, Depth: depth, Heads: 2, Pool: pool}}
 }
 
+// smallSAM is SAM's encoder of the same size, its windows padded, its image larger than whole patches and not square.
+func smallSAM() model.Config {
+	c := small("")
+	c.Transformer.Height, c.Transformer.Width = 19, 25
+	c.Windows = model.Windows{Side: 2, Global: []int{1}, Table: 32}
+	return c
+}
+
+// encoders are those that are adapted.
+var encoders = map[string]model.Config{"vit": small(model.PoolToken), "vit_sam": smallSAM()}
+
 // cases are all methods, with the numbers that each of their stages trains: the method's own, and the head's.
 var cases = []struct {
 	method  string
@@ -41,17 +52,48 @@ var cases = []struct {
 		[]int{depth*2*dim + dim*classes, 4*2*2*dim + 4*dim + dim*classes}},
 }
 
-// each calls test for every stage of every method on a transformer with the given pool.
-func each(t *testing.T, pool model.Pool, test func(t *testing.T, which, stage int, n *model.Network)) {
+// each calls test for every stage of every method on an encoder.
+func each(t *testing.T, architecture string, config model.Config, test func(t *testing.T, which, stage int, n *model.Network)) {
 	for i, c := range cases {
 		for k, s := range method(t, c.method, c.options).Stages() {
-			t.Run(fmt.Sprintf("%s%s %s", c.method, c.options["depth"], s.Name), func(t *testing.T) { test(t, i, k, network(t, s, small(pool))) })
+			t.Run(fmt.Sprintf("%s %s%s %s", architecture, c.method, c.options["depth"], s.Name), func(t *testing.T) {
+				test(t, i, k, network(t, s, architecture, config))
+			})
 		}
 	}
 }
 
+// declared holds weights as variables.
+func declared(t *testing.T, engine golden.Engine, weights model.Weights) *gomodel.Store {
+	t.Helper()
+	store := gomodel.NewStore()
+	for name, w := range weights {
+		array := golden.Array{Shape: w.Shape, Data: golden.Convert[float64](w.Data)}
+		if _, err := store.RootScope().CreateVariable(name, array.Tensor(t, engine.DType)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
+
+// images are two of a network's.
+func images(n *model.Network) golden.Array {
+	shape := append([]int{2}, n.InputShape()...)
+	image := golden.Array{Shape: shape, Data: make([]float64, shape[0]*shape[1]*shape[2]*shape[3])}
+	for i := range image.Data {
+		image.Data[i] = math.Sin(float64(i * i))
+	}
+	return image
+}
+
 func TestNothingElseTrains(t *testing.T) {
-	plain, err := model.ViT(small(model.PoolToken))
+	for architecture, c := range encoders {
+		nothingElseTrains(t, architecture, c)
+	}
+}
+
+func nothingElseTrains(t *testing.T, architecture string, c model.Config) {
+	plain, err := model.New(architecture, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +101,7 @@ func TestNothingElseTrains(t *testing.T) {
 	for _, p := range plain.Parameters() {
 		backbone[p.Name] = !strings.HasPrefix(p.Name, "head.")
 	}
-	each(t, model.PoolToken, func(t *testing.T, which, stage int, n *model.Network) {
+	each(t, architecture, c, func(t *testing.T, which, stage int, n *model.Network) {
 		c := cases[which]
 		if got := n.Trained(); got != c.trained[stage] {
 			t.Errorf("%d numbers train, not %d", got, c.trained[stage])
@@ -83,7 +125,7 @@ func TestNothingElseTrains(t *testing.T) {
 
 // Shared prompts that the first stage of LPT trains are frozen in its second.
 func TestLPTFreezesSharedPrompts(t *testing.T) {
-	for _, p := range network(t, method(t, "lpt", nil).Stages()[1], small(model.PoolToken)).Parameters() {
+	for _, p := range network(t, method(t, "lpt", nil).Stages()[1], "vit", small(model.PoolToken)).Parameters() {
 		if strings.Contains(p.Name, lptPrompts) && !p.Frozen {
 			t.Errorf("%s trains", p.Name)
 		}
@@ -101,7 +143,7 @@ func TestInitialValues(t *testing.T) {
 		{".prompts", prompts}, {".queries", prompts}, {"prompt_pool.", prompts},
 	}
 	met := map[string]bool{}
-	each(t, model.PoolToken, func(t *testing.T, _, _ int, n *model.Network) {
+	each(t, "vit", small(model.PoolToken), func(t *testing.T, _, _ int, n *model.Network) {
 		for name, tensor := range n.Init(11) {
 			for _, b := range bounds {
 				if !strings.Contains(name, b.part) {
@@ -126,19 +168,12 @@ func TestInitialValues(t *testing.T) {
 // Without a class token the feature is the mean over the patches; of VQT, whose feature holds answers too, its plain part.
 func TestMeanPooled(t *testing.T) {
 	engine := golden.Engines(t)[0]
-	each(t, model.PoolMean, func(t *testing.T, which, _ int, n *model.Network) {
+	test := func(t *testing.T, which, _ int, n *model.Network) {
 		weights := n.Init(3)
 		if _, has := weights["cls_token"]; has {
 			t.Fatal("there is a class token")
 		}
-		store := gomodel.NewStore()
-		for name, w := range weights {
-			array := golden.Array{Shape: w.Shape, Data: golden.Convert[float64](w.Data)}
-			if _, err := store.RootScope().CreateVariable(name, array.Tensor(t, engine.DType)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		exec, err := gomodel.NewExec(engine.Backend, store, func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+		exec, err := gomodel.NewExec(engine.Backend, declared(t, engine, weights), func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
 			out := n.Forward(scope, x, false)
 			pooled := out.Pooled
 			if cases[which].method == "vqt" {
@@ -150,11 +185,7 @@ func TestMeanPooled(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer exec.Finalize()
-		image := golden.Array{Shape: []int{2, 3, 16, 24}, Data: make([]float64, 2*3*16*24)}
-		for i := range image.Data {
-			image.Data[i] = math.Sin(float64(i * i))
-		}
-		results, err := exec.Call(image.Tensor(t, engine.DType))
+		results, err := exec.Call(images(n).Tensor(t, engine.DType))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,28 +195,80 @@ func TestMeanPooled(t *testing.T) {
 				t.Fatal("logits are not finite")
 			}
 		}
+	}
+	each(t, "vit", small(model.PoolMean), test)
+	each(t, "vit_sam", smallSAM(), test)
+}
+
+// The loss depends on every parameter that a stage trains.
+func TestGradientReachesAll(t *testing.T) {
+	engine := golden.Engines(t)[0]
+	each(t, "vit_sam", smallSAM(), func(t *testing.T, _, _ int, n *model.Network) {
+		weights := n.Init(3)
+		for _, w := range weights {
+			for i := range w.Data {
+				w.Data[i] += float32(0.1 * math.Cos(float64(7*i+len(w.Data))))
+			}
+		}
+		var trained []string
+		for _, p := range n.Parameters() {
+			if p.Trainable && !p.Frozen {
+				trained = append(trained, p.Name)
+			}
+		}
+		exec, err := gomodel.NewExec(engine.Backend, declared(t, engine, weights), func(scope *gomodel.Scope, x *graph.Node) []*graph.Node {
+			out := n.Forward(scope, x, false)
+			loss := graph.ReduceAllSum(graph.Square(graph.AddScalar(out.Logits, 1)))
+			if similarity, ok := out.Taps[similarityTap]; ok {
+				loss = graph.Add(loss, graph.ReduceAllSum(similarity))
+			}
+			var of []*graph.Node
+			for _, name := range trained {
+				of = append(of, scope.Store().GetVariable("/"+name).NodeValue(x.Graph()))
+			}
+			return graph.Gradient(loss, of...)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer exec.Finalize()
+		results, err := exec.Call(images(n).Tensor(t, engine.DType))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range trained {
+			if largest := golden.Largest(golden.ArrayOf(t, results[i]).Data); !(largest > 1e-9) {
+				t.Errorf("%s: its largest gradient is %g", name, largest)
+			}
+		}
 	})
 }
 
 // An adapted transformer is described as any network: it is counted and exported.
 func TestCountedAndExported(t *testing.T) {
-	plain, err := model.ViT(small(model.PoolToken))
+	for architecture, c := range encoders {
+		countedAndExported(t, architecture, c)
+	}
+}
+
+func countedAndExported(t *testing.T, architecture string, c model.Config) {
+	plain, err := model.New(architecture, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := plain.Cost(3, 16, 24)
+	base, err := plain.Cost(plain.InputShape()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	each(t, model.PoolToken, func(t *testing.T, _, _ int, n *model.Network) {
-		cost, err := n.Cost(3, 16, 24)
+	each(t, architecture, c, func(t *testing.T, _, _ int, n *model.Network) {
+		cost, err := n.Cost(n.InputShape()...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if cost.F() <= base.F() {
 			t.Errorf("it costs %d, the plain transformer %d", cost.F(), base.F())
 		}
-		if _, err := n.ONNX(n.Init(1), model.ONNXOptions{Sample: []int{3, 16, 24}}); err != nil {
+		if _, err := n.ONNX(n.Init(1), model.ONNXOptions{Sample: n.InputShape()}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -208,8 +291,11 @@ func TestRefuses(t *testing.T) {
 	}
 	c := small(model.PoolToken)
 	c.Transformer.Width = 23
-	if _, err := method(t, "vpt", nil).Stages()[0].Network(c); err == nil || !strings.Contains(err.Error(), "16×23") {
+	if _, err := method(t, "vpt", nil).Stages()[0].Network("vit", c); err == nil || !strings.Contains(err.Error(), "16×23") {
 		t.Errorf("an image that cannot be cut into patches: %v", err)
+	}
+	if _, err := method(t, "melo", nil).Stages()[0].Network("resnet50", c); err == nil || !strings.Contains(err.Error(), "vit and vit_sam") {
+		t.Errorf("a network that is no transformer: %v", err)
 	}
 }
 

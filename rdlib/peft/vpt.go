@@ -29,7 +29,7 @@ var vptRecipe = recipe{
 func (o *VPTOptions) adapt(t model.Transformer) model.Adaptation {
 	deep := o.Depth == "deep"
 	return model.Adaptation{
-		Name: "vit+vpt",
+		Name: "vpt",
 		Before: func(b *model.Builder, i int, x model.Value) model.Value {
 			if i > 0 && !deep {
 				return x

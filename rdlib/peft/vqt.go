@@ -29,7 +29,7 @@ var vqtRecipe = recipe{
 func (o *VQTOptions) adapt(t model.Transformer) model.Adaptation {
 	var answers []model.Value
 	return model.Adaptation{
-		Name: "vit+vqt", Silent: o.Tokens,
+		Name: "vqt", Silent: o.Tokens,
 		Before: func(b *model.Builder, _ int, x model.Value) model.Value {
 			queries := b.Learned("queries", model.Learned{Count: o.Tokens, Features: t.Dim, Init: promptInit(t)})
 			return b.Concat("with_queries", drop(b, "queries.dropout", queries, o.Dropout), x)
