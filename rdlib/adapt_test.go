@@ -23,10 +23,14 @@ import (
 )
 
 // openWorkplace is a workplace whose teacher is a small vision transformer of two blocks that can be opened.
-func openWorkplace(t *testing.T) workplace {
+func openWorkplace(t *testing.T) workplace { return openWorkplaceOf(t, "vit", model.Windows{}) }
+
+// openWorkplaceOf is one with another encoder.
+func openWorkplaceOf(t *testing.T, architecture string, windows model.Windows) workplace {
 	t.Helper()
 	w := newWorkplace(t)
 	o := tinyPretraining(t, Supervised)
+	o.Architecture, o.Network.Windows = architecture, windows
 	o.Network.Transformer.Depth, o.Steps, o.Colour = 2, 3, "rgb"
 	w.teacher = filepath.Join(t.TempDir(), "open.onnx")
 	if _, err := pretrainIn(t, t.Context(), o, w.teacher); err != nil {
@@ -47,8 +51,14 @@ func (w workplace) adaptation(method string) Options {
 	}
 }
 
-func TestAdapt(t *testing.T) {
-	w := openWorkplace(t)
+func TestAdapt(t *testing.T) { openWorkplace(t).testAdapt(t) }
+
+// SAM's encoder, pre-trained, is adapted by the same methods. 2×2 patches are padded to windows of 3×3, and the second block is global.
+func TestAdaptSAM(t *testing.T) {
+	openWorkplaceOf(t, "vit_sam", model.Windows{Side: 3, Global: []int{1}, Table: 32}).testAdapt(t)
+}
+
+func (w workplace) testAdapt(t *testing.T) {
 	before, _, err := model.LoadSafetensors(WhiteBox(w.teacher))
 	if err != nil {
 		t.Fatal(err)
@@ -154,8 +164,14 @@ func (w workplace) sameAsTraining(t *testing.T, r *record.Record, path string) {
 
 // At initialisation AdaptFormer and MeLo are the plain transformer exactly, and VQT leaves its tokens as they are.
 func TestNothingChangesAtFirst(t *testing.T) {
-	c := model.Config{Classes: 3, Transformer: model.Transformer{Height: 16, Width: 24, Patch: 8, Dim: 8, Depth: 2, Heads: 2}}
-	plain, err := model.ViT(c)
+	for _, architecture := range []string{"vit", "vit_sam"} {
+		t.Run(architecture, func(t *testing.T) { nothingChangesAtFirst(t, architecture) })
+	}
+}
+
+func nothingChangesAtFirst(t *testing.T, architecture string) {
+	c := model.Config{Classes: 3, Transformer: model.Transformer{Height: 16, Width: 24, Patch: 8, Dim: 8, Depth: 2, Heads: 2}, Windows: model.Windows{Side: 2, Global: []int{1}}}
+	plain, err := model.New(architecture, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +187,7 @@ func TestNothingChangesAtFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		network, err := m.Stages()[0].Network("vit", c)
+		network, err := m.Stages()[0].Network(architecture, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -372,17 +388,19 @@ func runOne(t *testing.T, s *Session, n *model.Network, w model.Weights, image [
 func TestAdaptPublishedWeights(t *testing.T) {
 	w := newWorkplace(t)
 	c := model.Config{Classes: 5, Transformer: model.Transformer{Height: 16, Width: 16, Patch: 8, Dim: 128, Depth: 1, Heads: 2}}
-	weights, _, _ := publishedWeights(t, "vit", c, func(name string) string { return name })
-	s, _ := w.session(t, SessionOptions{})
-	w.teacher = filepath.Join(t.TempDir(), "published.onnx")
-	if _, err := s.ExportPublished(PublishedOptions{Weights: weights}, w.teacher); err != nil {
-		t.Fatal(err)
-	}
-	for _, method := range []string{"melo", FineTune} {
-		o := w.adaptation(method)
-		o.Steps = 2
-		if r, err := s.Adapt(t.Context(), o, filepath.Join(t.TempDir(), "adapted.onnx")); err != nil || len(r.Result.Classes) != 3 {
-			t.Errorf("%s: %v", method, err)
+	for _, architecture := range []string{"vit", "vit_sam"} {
+		weights, _, _ := publishedWeights(t, architecture, c, func(name string) string { return name })
+		s, _ := w.session(t, SessionOptions{})
+		w.teacher = filepath.Join(t.TempDir(), "published.onnx")
+		if _, err := s.ExportPublished(PublishedOptions{Weights: weights, Size: 16}, w.teacher); err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{"melo", "vpt", FineTune} {
+			o := w.adaptation(method)
+			o.Steps = 2
+			if r, err := s.Adapt(t.Context(), o, filepath.Join(t.TempDir(), "adapted.onnx")); err != nil || len(r.Result.Classes) != 3 {
+				t.Errorf("%s, %s: %v", architecture, method, err)
+			}
 		}
 	}
 }
