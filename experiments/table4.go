@@ -73,6 +73,11 @@ func (r *Results) Table4() *Table {
 	t.tellSeeds()
 	t.addAverage(average, methods, len(averaged) == len(average[0]) && len(averaged) == printed.Nrow()-1) // which has its average, too
 	t.Notes = r.notes()
+	for _, teacher := range m.Teachers {
+		if m.architecture(teacher) == "vit_sam" && slices.ContainsFunc(r.plan.rows(4), func(row tableRow) bool { return row.teacher.Name == teacher.Name }) {
+			t.Notes = append(t.Notes, fmt.Sprintf("%s is mean-pooled: the teacher has no class token, so its feature, and what every method adapts, is the mean over its patches' tokens.", teacher.Name))
+		}
+	}
 	r.judge(t)
 	if rows := len(average[0]); rows > 1 && len(methods) > 1 {
 		scores := make([][]float64, rows)

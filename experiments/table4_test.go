@@ -2,6 +2,8 @@ package experiments
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -150,5 +152,26 @@ func TestAdaptationIsChecked(t *testing.T) {
 		if _, err := parseMatrix("tiny.yaml", []byte(strings.Replace(text, test.old, test.new, 1))); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.new, err)
 		}
+	}
+}
+
+// SAM's encoder is adapted as any transformer, and the table says that its feature is a mean.
+func TestTable4OfSAM(t *testing.T) {
+	m := adaptedMatrix(t, "file: models/other.onnx,", "file: models/other.onnx, architecture: vit_sam, paper: LVM-Med,")
+	root := t.TempDir()
+	for _, folder := range []string{"busi", "models"} {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "models", "other.onnx"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := m.Plan(Selection{Root: root, Tables: []int{4}, Methods: []string{"melo"}})
+	if err != nil || len(p.Cells) != 2*2 { // students, seeds
+		t.Fatalf("%v, %v", p, err)
+	}
+	if text := results(t, p, newStore(t)).Table4().markdown(); !strings.Contains(text, "other is mean-pooled: the teacher has no class token") {
+		t.Error(text)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"rd/rdlib/dataset"
 )
 
-// SideCar is what FILE.onnx.json says about FILE.onnx. Keys it does not know are left alone.
+// SideCar is what FILE.onnx.json says about FILE.onnx. Keys beside its own are left alone where none of these can be meant.
 type SideCar struct {
 	Name         string         `json:"name"`
 	Architecture string         `json:"architecture,omitempty"`
@@ -144,10 +144,14 @@ func ReadSideCar(model string) (*SideCar, error) {
 		return nil, fmt.Errorf("%w: read %s: %w", ErrSideCar, path, err)
 	}
 	sidecar := &SideCar{}
-	if err := json.Unmarshal(data, sidecar); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w; correct it, or remove it to use the graph's defaults", ErrSideCar, path, err)
+	err = json.Unmarshal(data, sidecar)
+	if err == nil {
+		err = checkKeys(data)
 	}
-	if err := sidecar.validate(); err != nil {
+	if err == nil {
+		err = sidecar.validate()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w; correct it, or remove it to use the graph's defaults", ErrSideCar, path, err)
 	}
 	return sidecar, nil

@@ -13,8 +13,20 @@ func Nearest(name string, known []string) string {
 	if len(known) == 0 {
 		return ""
 	}
-	distance := func(k string) int {
-		return levenshtein.Distance(strings.ToLower(name), strings.ToLower(k), nil)
+	return slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
+}
+
+// Misspelt returns the known name that name was most likely meant to be: the nearest, if no more than two in five of name's
+// letters are other ones; "" where name is known or like none.
+func Misspelt(name string, known []string) string {
+	nearest := Nearest(name, known)
+	if d := distance(name, nearest); d == 0 || 5*d > 2*len(name) {
+		return ""
 	}
-	return slices.MinFunc(known, func(a, b string) int { return distance(a) - distance(b) })
+	return nearest
+}
+
+// distance is Levenshtein's, cases apart.
+func distance(a, b string) int {
+	return levenshtein.Distance(strings.ToLower(a), strings.ToLower(b), nil)
 }

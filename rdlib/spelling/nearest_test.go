@@ -13,3 +13,12 @@ func TestNearest(t *testing.T) {
 		t.Errorf("nearest of nothing: %q", got)
 	}
 }
+
+func TestMisspelt(t *testing.T) {
+	known := []string{"input", "outputs", "licence"}
+	for name, want := range map[string]string{"inptu": "input", "license": "licence", "ouputs": "outputs", "Input": "", "input": "", "shapes_at_96": "", "note": ""} {
+		if got := Misspelt(name, known); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
