@@ -136,7 +136,7 @@ func (a *adaptation) prepare(ctx context.Context) error {
 	if method == nil {
 		a.stages = []stage{{FineTune, plain, distill.Scratch()}}
 	} else if !peft.Adapts(architecture) {
-		return usagef("%s adapts a vision transformer, and %s is a %s: choose %s", o.Method, a.info.Name, architecture, FineTune)
+		return usagef("%s adapts a vision transformer, vit or vit_sam, and %s is a %s: choose %s", o.Method, a.info.Name, architecture, FineTune)
 	} else {
 		for _, st := range method.Stages() {
 			network, err := st.Network(architecture, c)
@@ -156,7 +156,7 @@ func (a *adaptation) prepare(ctx context.Context) error {
 func (s *Session) whiteBox(teacher string, a *adaptation) (string, model.Config, error) {
 	architecture, c, err := recordedNetwork(teacher)
 	if err == nil && (architecture == "" || !exists(WhiteBox(teacher))) {
-		err = usagef("%s can be run but not opened: what it is and its weights, %s, are needed beside it, as 'rd pretrain' and 'rd teacher export' write them", teacher, filepath.Base(WhiteBox(teacher)))
+		err = usagef("%s can be run and distilled from, but not adapted: an ONNX file alone does not tell its architecture, and its weights, %s, must lie beside it. Make the teacher of the model's weights, safetensors or .pth, by 'rd teacher export --weights FILE --out TEACHER.onnx' (finetune trains any architecture that it knows, the other methods vit and vit_sam), or pre-train one by 'rd pretrain'", teacher, filepath.Base(WhiteBox(teacher)))
 	}
 	if err != nil {
 		return "", c, err

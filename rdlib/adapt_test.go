@@ -251,7 +251,7 @@ func TestAdaptRefuses(t *testing.T) {
 	}{
 		{"unknown adaptation", func(o *Options) { o.Method = "mlo" }, ExitUsage, `did you mean "melo"`},
 		{"unknown option", func(o *Options) { o.MethodOptions = map[string]string{"rnk": "2"} }, ExitUsage, `did you mean "rank"`},
-		{"a teacher that is closed", func(o *Options) { o.Teacher = newWorkplace(t).teacher }, ExitUsage, "its weights"},
+		{"a teacher that is closed", func(o *Options) { o.Teacher = newWorkplace(t).teacher }, ExitUsage, "rd teacher export --weights"},
 		{"no length", func(o *Options) { o.Steps, o.Epochs = 1, 1 }, ExitUsage, "epochs or steps"},
 	} {
 		o := w.adaptation("melo")
@@ -389,13 +389,14 @@ func TestAdaptPublishedWeights(t *testing.T) {
 	w := newWorkplace(t)
 	c := model.Config{Classes: 5, Transformer: model.Transformer{Height: 16, Width: 16, Patch: 8, Dim: 128, Depth: 1, Heads: 2}}
 	for _, architecture := range []string{"vit", "vit_sam"} {
+		c.Windows.Neck = architecture == "vit_sam" // as LVM-Med's file has it
 		weights, _, _ := publishedWeights(t, architecture, c, func(name string) string { return name })
 		s, _ := w.session(t, SessionOptions{})
 		w.teacher = filepath.Join(t.TempDir(), "published.onnx")
 		if _, err := s.ExportPublished(PublishedOptions{Weights: weights, Size: 16}, w.teacher); err != nil {
 			t.Fatal(err)
 		}
-		for _, method := range []string{"melo", "vpt", FineTune} {
+		for _, method := range Adaptations() {
 			o := w.adaptation(method)
 			o.Steps = 2
 			if r, err := s.Adapt(t.Context(), o, filepath.Join(t.TempDir(), "adapted.onnx")); err != nil || len(r.Result.Classes) != 3 {

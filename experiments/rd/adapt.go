@@ -21,8 +21,9 @@ func adaptCommand() *cobra.Command {
 		Use:   "adapt --data DIR --teacher FILE.onnx --method METHOD --out ADAPTED.onnx",
 		Short: "Adapt a teacher that can be opened to your images, as a whole or by a few parameters of its own",
 		Long: `adapt trains a teacher on a folder of images and writes it as a black box again, with logits of your classes beside its features: students
-learn from these with --set teacher-logits=given. The teacher's record and weights must lie beside it, as 'rd pretrain' writes
-them. Methods and their options:
+learn from these with --set teacher-logits=given. The teacher's architecture and weights must be known beside it, as 'rd pretrain' and
+'rd teacher export' write them. finetune takes any architecture, the other methods vision transformers: vit, and vit_sam, LVM-Med's encoder. Without
+a class token they read the mean over the patches' tokens. Methods and their options:
 
   finetune: every parameter of the teacher
 
@@ -60,7 +61,7 @@ them. Methods and their options:
 	o.Optimizer.WeightDecay = 0.01
 	f.StringVar(&o.Data, "data", "", "folder of images, in a published layout or in class folders, or a CSV file (required)")
 	layoutFlag(f, &o.Layout)
-	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file with its record and weights beside it (required)")
+	f.StringVar(&o.Teacher, "teacher", "", "foundation model, an ONNX file with its architecture and weights beside it (required)")
 	f.StringVar(&o.Method, "method", "melo", strings.Join(rdlib.Adaptations(), ", "))
 	f.StringToStringVar(&o.MethodOptions, "set", nil, "options of the method, name=value")
 	f.StringVar(&out, "out", "", "ONNX file to write (required)")
