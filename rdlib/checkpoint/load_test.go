@@ -361,6 +361,12 @@ func TestLVMMed(t *testing.T) {
 	if err != nil || len(m.Problems) > 0 {
 		t.Fatalf("%v, %v", m, err)
 	}
+	if notes := strings.Join(m.Notes, "; "); !strings.Contains(notes, "from 127 entries to 27 for rows and 27 for columns") {
+		t.Errorf("the notes are %q", notes)
+	}
+	if m, err := f.Recognise(Wanted{Height: 1024, Width: 1024}, Options{}); err != nil || len(m.Notes) > 0 {
+		t.Errorf("nothing is interpolated at 1024 pixels: %v, %v", m.Notes, err)
+	}
 	p := m.Publication()
 	if p.Name != "lvm_med" || p.Licence == "" || !slices.Contains(p.Seen, "covid_ct") || !m.Config.Windows.Neck || !slices.Equal(m.Network.InputShape(), []int{3, 224, 224}) {
 		t.Errorf("%s, %+v", m, p)

@@ -296,6 +296,11 @@ func describeSAMViT(s shapes, w Wanted) ([]described, error) {
 			}
 		}
 	}
+	if grid, err := model.SAMTransformer(c); err == nil {
+		if h, w := 2*(grid.Height/grid.Patch)-1, 2*(grid.Width/grid.Patch)-1; h != global || w != global {
+			notes = append(notes, fmt.Sprintf("tables of positions of global blocks are interpolated in use, from %d entries to %d for rows and %d for columns", global, h, w))
+		}
+	}
 	_, c.Windows.Neck = s["neck.0.weight"]
 	return []described{{c, notes}}, nil
 }
