@@ -23,14 +23,14 @@ import (
 )
 
 // openWorkplace is a workplace whose teacher is a small vision transformer of two blocks that can be opened.
-func openWorkplace(t *testing.T) workplace { return openWorkplaceOf(t, "vit", model.Windows{}) }
+func openWorkplace(t *testing.T) workplace { return openWorkplaceOf(t, "vit", 8, model.Windows{}) }
 
-// openWorkplaceOf is one with another encoder.
-func openWorkplaceOf(t *testing.T, architecture string, windows model.Windows) workplace {
+// openWorkplaceOf is one with another encoder, of images of 16×16 pixels.
+func openWorkplaceOf(t *testing.T, architecture string, patch int, windows model.Windows) workplace {
 	t.Helper()
 	w := newWorkplace(t)
 	o := tinyPretraining(t, Supervised)
-	o.Architecture, o.Network.Windows = architecture, windows
+	o.Architecture, o.Network.Transformer.Patch, o.Network.Windows = architecture, patch, windows
 	o.Network.Transformer.Depth, o.Steps, o.Colour = 2, 3, "rgb"
 	w.teacher = filepath.Join(t.TempDir(), "open.onnx")
 	if _, err := pretrainIn(t, t.Context(), o, w.teacher); err != nil {
@@ -53,9 +53,9 @@ func (w workplace) adaptation(method string) Options {
 
 func TestAdapt(t *testing.T) { openWorkplace(t).testAdapt(t) }
 
-// SAM's encoder, pre-trained, is adapted by the same methods. 2×2 patches are padded to windows of 3×3, and the second block is global.
+// SAM's encoder, pre-trained, is adapted by the same methods. 4×4 patches are padded to four windows of 3×3, and the second block is global.
 func TestAdaptSAM(t *testing.T) {
-	openWorkplaceOf(t, "vit_sam", model.Windows{Side: 3, Global: []int{1}, Table: 32}).testAdapt(t)
+	openWorkplaceOf(t, "vit_sam", 4, model.Windows{Side: 3, Global: []int{1}, Table: 32}).testAdapt(t)
 }
 
 func (w workplace) testAdapt(t *testing.T) {
