@@ -141,7 +141,7 @@ func (r Reproduction) student(ctx context.Context, session *rdlib.Session, c Cel
 		return "", err
 	}
 	defer claim.Release()
-	folder := filepath.Join(r.Plan.work, r.Plan.Matrix.Name, "students", filepath.FromSlash(c.file())+"-"+short(job.Key))
+	folder := filepath.Join(r.Plan.workFolder(), "students", filepath.FromSlash(c.file())+"-"+short(job.Key))
 	rec, err := session.Distill(ctx, o, folder)
 	if err != nil {
 		return "", err

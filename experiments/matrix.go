@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -37,6 +38,7 @@ type Matrix struct {
 	Run []Block `yaml:"run"`
 
 	profile       string // what --profile takes, without the folder of a file
+	file          string // its path; "" of a profile that comes with rd, or is the same
 	source        *source
 	teacherNeeded map[string]bool // by method; what needsTeacher found
 }
@@ -137,7 +139,18 @@ func LoadMatrix(name string) (*Matrix, error) {
 	if err != nil {
 		return nil, &rdlib.UsageError{Err: fmt.Errorf("profile %q: there are %s; or give the path of a YAML file (%w)", name, strings.Join(profiles.Names(), ", "), err)}
 	}
-	return parseMatrix(name, text)
+	m, err := parseMatrix(name, text)
+	if err != nil {
+		return nil, err
+	}
+	m.file = name
+	if known, _, err := profiles.Read(m.Name); err == nil && slices.Contains(profiles.Names(), m.Name) {
+		if !bytes.Equal(known, text) {
+			return nil, &rdlib.UsageError{Err: fmt.Errorf("%s: rd has a profile of that name, too, whose results lie in results/%s: rename the file", name, m.Name)}
+		}
+		m.file = ""
+	}
+	return m, nil
 }
 
 func parseMatrix(path string, text []byte) (*Matrix, error) {

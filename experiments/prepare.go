@@ -83,7 +83,7 @@ func (p *preparation) adapted(ctx context.Context, session *rdlib.Session, c Cel
 }
 
 func (p *preparation) adaptedFile(c Cell) string {
-	return filepath.Join(p.plan.work, p.plan.Matrix.Name, "adapted", c.Dataset, fmt.Sprintf("%s-%s-%d%s.onnx", c.Teacher, c.Method, c.Seed, c.suffix()))
+	return filepath.Join(p.plan.workFolder(), "adapted", c.Dataset, fmt.Sprintf("%s-%s-%d%s.onnx", c.Teacher, c.Method, c.Seed, c.suffix()))
 }
 
 // adaptation are the options of a cell's adaptation of its teacher.
@@ -192,9 +192,12 @@ func (p *preparation) once(ctx context.Context, session *rdlib.Session, made map
 	if path := made[name]; path != "" {
 		return path, nil
 	}
-	folder := filepath.Join(p.plan.work, p.plan.Matrix.Name)
+	folder := p.plan.workFolder()
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("folder of phantoms and miniatures: %w; choose another --work", err)
+	}
+	if err := p.plan.Matrix.own(folder); err != nil {
+		return "", err
 	}
 	lock, err := lockfile.Wait(ctx, filepath.Join(folder, ".lock"), func() {
 		fmt.Fprintf(session.Log, "waiting for another process that prepares data or teachers in %s\n", folder)

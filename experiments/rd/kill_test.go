@@ -214,6 +214,18 @@ func TestDamageAndChange(t *testing.T) {
 	if got := m.tables(t); !maps.Equal(got, want) {
 		t.Error("computed again, the tables differ")
 	}
+	namesake := filepath.Join(m.dir, "elsewhere", "killed.yaml")
+	if err := os.Mkdir(filepath.Dir(namesake), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(namesake, []byte(smaller), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"reproduce", "status"} {
+		if _, errs, code := run(t, command, "--profile", namesake, "--out", filepath.Join(m.dir, "results")); code != rdlib.ExitUsage || !strings.Contains(errs, "is the folder of another profile, "+profile) {
+			t.Errorf("%s: exit code %d\n%s", command, code, errs)
+		}
+	}
 	m.change(t, strings.Replace(smaller, "steps: 4", "steps: 5", 1))
 	if s := status(); s.Counts.Done != 0 || len(s.Strange) != 3 {
 		t.Errorf("%+v", s)

@@ -50,10 +50,13 @@ func (m *matrixFlags) plan(flags *pflag.FlagSet) (*experiments.Plan, error) {
 		return nil, err
 	}
 	plan, err := matrix.Plan(m.selection)
-	if err == nil && m.out == "" {
+	if err != nil {
+		return nil, err
+	}
+	if m.out == "" {
 		m.out = plan.OutFolder("results")
 	}
-	return plan, err
+	return plan, plan.CheckFolders(m.out)
 }
 
 func reproduceCommand() *cobra.Command {
@@ -102,7 +105,7 @@ Figures are drawn at the end. For the paper's Figure 2 the students of some cell
 				}
 				return err
 			}
-			store, err := experiments.OpenStore(matrix.out)
+			store, err := plan.OpenStore(matrix.out)
 			if err != nil {
 				return err
 			}
