@@ -24,6 +24,6 @@ func doctorCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().StringVar(&data, "data", os.Getenv("RD_DATA"), "folder of data sets to look at")
+	cmd.Flags().StringVar(&data, "data", "", "folder of data sets to look at")
 	return cmd
 }

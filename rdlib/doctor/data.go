@@ -25,10 +25,7 @@ var imageExtensions = []string{".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", 
 
 // dataFolders lists the data sets in a folder: the folder itself when it holds class folders, else each folder in it.
 func dataFolders(folder string) ([]DataFolder, string) {
-	const remedy = "pass --data DIR or set " + DataEnv + "; for synthetic images: rd phantom --out DIR"
-	if folder == "" {
-		folder = os.Getenv(DataEnv)
-	}
+	const remedy = "pass --data DIR; for synthetic images: rd phantom --out DIR"
 	if folder == "" {
 		return []DataFolder{}, remedy
 	}

@@ -14,15 +14,12 @@ import (
 	"rd/rdlib/backend/ortlib"
 )
 
-// DataEnv names the environment variable with the folder that holds image data.
-const DataEnv = "RD_DATA"
-
 // probeTimeout is how long one external program may take to answer.
 const probeTimeout = 5 * time.Second
 
 // Options of Collect.
 type Options struct {
-	Data string // a data folder; "" for the one RD_DATA names
+	Data string // folder of data sets; "" for none
 }
 
 // Report is what was found. Sizes are in bytes unless the name says otherwise.

@@ -104,7 +104,6 @@ func sameType(a, b any) bool {
 func TestEmptyMachineIsReportedWithRemedies(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("GOMLX_BACKEND", "")
-	t.Setenv(DataEnv, "")
 	report := Collect(context.Background(), Options{})
 	if report.Go.Version != "" || report.Go.Remedy == "" {
 		t.Errorf("Go without a toolchain: %+v", report.Go)
@@ -215,7 +214,6 @@ func TestToolsOfABrokenVenv(t *testing.T) {
 }
 
 func TestDataFolders(t *testing.T) {
-	t.Setenv(DataEnv, "")
 	root := t.TempDir()
 	write(t,
 		filepath.Join(root, "plain", "benign", "1.png"), filepath.Join(root, "plain", "normal", "1.PNG"), filepath.Join(root, "plain", "normal", "notes.txt"),
@@ -230,9 +228,12 @@ func TestDataFolders(t *testing.T) {
 	if got := found[1]; got.Images != 2 || !slices.Equal(got.Folders, []string{"benign", "normal"}) {
 		t.Errorf("folder of classes: %+v", got)
 	}
-	t.Setenv(DataEnv, filepath.Join(root, "split"))
-	if found, _ = dataFolders(""); len(found) != 1 || !slices.Equal(found[0].Folders, []string{"a", "b"}) {
+	if found, _ = dataFolders(filepath.Join(root, "split")); len(found) != 1 || !slices.Equal(found[0].Folders, []string{"a", "b"}) {
 		t.Errorf("split folders: %+v", found)
+	}
+	t.Setenv("RD_DATA", root) // of tests alone
+	if found, remedy = dataFolders(""); len(found) != 0 || !strings.Contains(remedy, "--data DIR") {
+		t.Errorf("without a folder: %+v, %q", found, remedy)
 	}
 	for _, missing := range []string{filepath.Join(root, "nowhere"), filepath.Join(root, "empty")} {
 		if found, remedy = dataFolders(missing); len(found) != 1 || found[0].Problem == "" || remedy == "" {
