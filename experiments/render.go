@@ -184,15 +184,61 @@ const stackedRows = 30
 const fitted = `\ifdim\wd0>\linewidth\sbox0{\resizebox{\linewidth}{!}{\usebox0}}\fi
 \ifdim\dimexpr\ht0+\dp0\relax>.55\textheight\resizebox*{!}{.55\textheight}{\usebox0}\else\usebox0\fi`
 
-// latex is a table for the packages booktabs and graphicx, as large as it is or as fits a line and a page with its notes; the
-// records of each row stand behind it in a comment.
+// blockColumns is how many columns of values stand side by side in LaTeX: with more they would be too small to read across a page of
+// two text columns. onePart is how many columns in all fit one of the two.
+const (
+	blockColumns = 8
+	onePart      = 6
+)
+
+// blocks are the columns of values in parts of about the same size, of which each has blockColumns at most: the ends of each.
+func (t *Table) blocks() [][2]int {
+	n := len(t.Columns)
+	parts := max(1, (n+blockColumns-1)/blockColumns)
+	blocks := make([][2]int, parts)
+	for i := range blocks {
+		blocks[i] = [2]int{i * n / parts, (i + 1) * n / parts}
+	}
+	return blocks
+}
+
+// latex is a table for the packages booktabs and graphicx, as large as it is or as fits a line and a page with its notes, across both
+// text columns where it is wide; one of many columns in several parts under one number, with the notes below the last. The records
+// of each row stand behind it in a comment.
 func (t *Table) latex() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%% Needs \\usepackage{booktabs,graphicx}.\n\\begin{table}\n\\centering\n\\caption{%s}\n\\label{tab:%s}\n\\sbox0{%%\n\\begin{tabular}{%s%s}\n\\toprule\n",
-		latexText.Replace(t.Title), t.name(), strings.Repeat("l", len(t.Labels)), strings.Repeat("c", len(t.Columns)))
-	line := func(cells []string) { fmt.Fprintf(&b, "%s \\\\", strings.Join(cells, " & ")) }
+	float := "table"
+	if len(t.Labels)+len(t.Columns) > onePart {
+		float = "table*"
+	}
+	blocks := t.blocks()
+	fmt.Fprint(&b, "% Needs \\usepackage{booktabs,graphicx}.\n")
+	for i, block := range blocks {
+		fmt.Fprintf(&b, "\\begin{%s}\n\\centering\n", float)
+		if i == 0 {
+			fmt.Fprintf(&b, "\\caption{%s}\n\\label{tab:%s}\n", latexText.Replace(t.Title), t.name())
+		} else {
+			fmt.Fprintf(&b, "\\addtocounter{table}{-1}\n\\caption{%s (further columns)}\n", latexText.Replace(t.Title))
+		}
+		t.tabular(&b, block[0], block[1])
+		if i == len(blocks)-1 {
+			b.WriteString("\n\\begin{flushleft}\\scriptsize\n")
+			for _, note := range t.footer() {
+				fmt.Fprintf(&b, "%s\\\\\n", latexText.Replace(note))
+			}
+			b.WriteString("\\end{flushleft}\n")
+		}
+		fmt.Fprintf(&b, "\\end{%s}\n", float)
+	}
+	return b.String()
+}
+
+// tabular writes the labels and the columns of values from first to before end, fitted.
+func (t *Table) tabular(b *strings.Builder, first, end int) {
+	fmt.Fprintf(b, "\\sbox0{%%\n\\begin{tabular}{%s%s}\n\\toprule\n", strings.Repeat("l", len(t.Labels)), strings.Repeat("c", end-first))
+	line := func(cells []string) { fmt.Fprintf(b, "%s \\\\", strings.Join(cells, " & ")) }
 	var heads []string
-	for _, h := range slices.Concat(t.Labels, t.Columns) {
+	for _, h := range slices.Concat(t.Labels, t.Columns[first:end]) {
 		heads = append(heads, latexText.Replace(h))
 	}
 	line(heads)
@@ -205,22 +251,17 @@ func (t *Table) latex() string {
 		for _, l := range row.Labels {
 			cells = append(cells, latexText.Replace(l))
 		}
-		for _, v := range row.Values {
+		for _, v := range row.Values[first:end] {
 			cells = append(cells, v.latex(len(t.Rows) <= stackedRows))
 			records = append(records, v.links()...)
 		}
 		line(cells)
 		if len(records) > 0 {
-			fmt.Fprintf(&b, " %% %s", strings.Join(records, " "))
+			fmt.Fprintf(b, " %% %s", strings.Join(records, " "))
 		}
 		b.WriteByte('\n')
 	}
-	b.WriteString("\\bottomrule\n\\end{tabular}}%\n" + fitted + "\n\n\\begin{flushleft}\\scriptsize\n")
-	for _, note := range t.footer() {
-		fmt.Fprintf(&b, "%s\\\\\n", latexText.Replace(note))
-	}
-	b.WriteString("\\end{flushleft}\n\\end{table}\n")
-	return b.String()
+	b.WriteString("\\bottomrule\n\\end{tabular}}%\n" + fitted + "\n")
 }
 
 // latex is the value with the paper's behind it, or, stacked, below it, so that the table is narrow.

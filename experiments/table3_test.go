@@ -2,9 +2,11 @@ package experiments
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -249,6 +251,42 @@ func TestPaperComparison(t *testing.T) {
 	}
 	if p.Data = Phantom; p.comparable("") {
 		t.Error("phantoms are compared with the paper")
+	}
+}
+
+// TestWideTablesAreParted has no column of a wide table lost, and none twice.
+func TestWideTablesAreParted(t *testing.T) {
+	for columns, want := range map[int][]int{0: {0}, 1: {1}, 8: {8}, 9: {4, 5}, 16: {8, 8}, 17: {5, 6, 6}} {
+		table := &Table{Number: 9, Title: "Title", Labels: []string{"row"}}
+		row := TableRow{Labels: []string{"r"}}
+		for i := range columns {
+			table.Columns = append(table.Columns, fmt.Sprintf("head%02d", i))
+			row.Values = append(row.Values, wordsValue(fmt.Sprintf("value%02d", i)))
+		}
+		table.Rows, table.Notes = []TableRow{row}, []string{"a note"}
+		var sizes []int
+		text := table.latex()
+		for _, part := range strings.Split(text, "\\toprule")[1:] {
+			sizes = append(sizes, strings.Count(part, "head"))
+			if strings.Count(part, "value") != strings.Count(part, "head") || !strings.Contains(part, "r &") && columns > 0 {
+				t.Errorf("%d columns, a part: %s", columns, part)
+			}
+		}
+		if !slices.Equal(sizes, want) {
+			t.Errorf("%d columns in parts of %v, want %v", columns, sizes, want)
+		}
+		for i := range columns {
+			if name := fmt.Sprintf("head%02d", i); strings.Count(text, name) != 1 {
+				t.Errorf("%d columns: %s stands %d times", columns, name, strings.Count(text, name))
+			}
+		}
+		floats := strings.Count(text, "\\begin{table}") + strings.Count(text, "\\begin{table*}")
+		if floats != len(want) || strings.Count(text, "a note") != 1 || strings.Count(text, "\\label{") != 1 || strings.Count(text, "\\addtocounter{table}{-1}") != len(want)-1 {
+			t.Errorf("%d columns: %s", columns, text)
+		}
+		if wide := strings.Contains(text, "\\begin{table*}"); wide != (columns >= 6) {
+			t.Errorf("%d columns: across both text columns: %v", columns, wide)
+		}
 	}
 }
 
