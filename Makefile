@@ -53,10 +53,12 @@ lab-test: setup kernel ## drive JupyterLab in headless Chromium: the first noteb
 	.venv/bin/python -c 'import playwright' 2>/dev/null || .venv/bin/python -I -m pip install --quiet playwright==1.65.2
 	. tools/notebook_env.sh; .venv/bin/python tools/browser_test.py
 
-# GoNB and what it needs beside it, of the versions in go.mod.
+# GoNB and what it needs beside it, of the versions in go.mod. Cells are compiled in a workspace, offline: it reads the go.mod
+# of every module, also of those that a build here leaves out.
 .PHONY: kernel
 kernel: toolchain
 	go build -o bin/ tool
+	go mod graph >/dev/null
 
 .PHONY: kill-campaign
 kill-campaign: setup ## kill two workers 30 times at random moments; their tables must be those of an undisturbed run
