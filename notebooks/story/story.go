@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gomlx/compute"
+
 	"rd/experiments"
 	"rd/rdlib"
+	"rd/rdlib/backend"
 	"rd/rdlib/backend/ortlib"
 	"rd/rdlib/dataset"
 	"rd/rdlib/dataset/phantom"
@@ -41,11 +44,18 @@ type Study struct {
 	work    string
 }
 
-// Ready says what a notebook needs and this machine lacks.
+// Ready says what a notebook needs and this machine lacks: the library that teachers and students run on, and the backend that
+// trains.
 func Ready() {
-	if _, err := ortlib.Find(); err != nil {
-		notebook.Check(fmt.Errorf("%w\nRun `make setup` in the clone's folder, then start the kernel again", err))
+	err := ortlib.Init()
+	var b compute.Backend
+	if err == nil {
+		b, err = backend.Open(backend.Options{})
 	}
+	if err != nil {
+		notebook.Check(fmt.Errorf("%w\nPut that right in the clone's folder, then start Jupyter again; `bin/rd doctor` says what this machine has", err))
+	}
+	b.Finalize()
 	notebook.Say("Ready.")
 }
 

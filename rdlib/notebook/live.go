@@ -33,7 +33,7 @@ func (l *live) update(last bool, html func() string) {
 	l.last = time.Now()
 	gonbui.UpdateHTML(l.id, html())
 	if last {
-		gonbui.Sync()
+		settle()
 	}
 }
 
@@ -62,8 +62,8 @@ func barHTML(s progress.State) string {
 		s.Done, s.Total, html.EscapeString(s.What), s.Done, s.Total, html.EscapeString(s.Rate), left, html.EscapeString(s.Note))
 }
 
-// Curve is a plot that grows while a cell runs: give its Add to training as Options.Epoch. Finish it to leave the whole curve
-// in the notebook.
+// Curve is a plot that grows while a cell runs: give its Add to training as Options.Epoch. Finish it with the record to leave
+// the whole curve in the notebook.
 type Curve struct {
 	title string
 	live  live
@@ -76,16 +76,20 @@ func NewCurve(title string) *Curve { return &Curve{title: title, lines: map[stri
 
 // Add adds an epoch: its loss, and its accuracy on training and validation images.
 func (c *Curve) Add(e record.Epoch) {
-	c.AddPoint("loss", float64(e.Epoch), e.Loss)
-	c.AddPoint("accuracy, training", float64(e.Epoch), e.TrainAccuracy)
-	if e.ValidationAccuracy != nil {
-		c.AddPoint("accuracy, validation", float64(e.Epoch), *e.ValidationAccuracy)
-	}
+	c.add(e)
 	c.live.update(false, c.html)
 }
 
-// AddPoint adds a point to the line of a name.
-func (c *Curve) AddPoint(name string, x, y float64) {
+func (c *Curve) add(e record.Epoch) {
+	c.point("loss", float64(e.Epoch), e.Loss)
+	c.point("accuracy, training", float64(e.Epoch), e.TrainAccuracy)
+	if e.ValidationAccuracy != nil {
+		c.point("accuracy, validation", float64(e.Epoch), *e.ValidationAccuracy)
+	}
+}
+
+// point adds a point to the line of a name.
+func (c *Curve) point(name string, x, y float64) {
 	line := c.lines[name]
 	if line == nil {
 		line = &Line{Name: name}
@@ -94,8 +98,13 @@ func (c *Curve) AddPoint(name string, x, y float64) {
 	line.X, line.Y = append(line.X, x), append(line.Y, y)
 }
 
-// Finish shows the whole curve, in place of the one that grew.
-func (c *Curve) Finish() {
+// Finish shows the whole curve of a record in place of the one that grew, which lacks what was trained before the cell was run
+// again.
+func (c *Curve) Finish(r *record.Record) {
+	c.names, c.lines = nil, map[string]*Line{}
+	for _, e := range r.Result.Curves {
+		c.add(e)
+	}
 	if c.live.id != "" {
 		c.live.update(true, func() string { return "" })
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"github.com/janpfeifer/gonb/gonbui/protocol"
@@ -27,18 +28,47 @@ const HeadlessEnv = "RD_HEADLESS"
 // out is where text goes outside a notebook.
 var out io.Writer = os.Stdout
 
+// gone is closed when the kernel that runs the cell has ended.
+var gone = make(chan struct{})
+
 func init() {
 	if gonbui.IsNotebook {
 		progress.Watch = watch
+		go follow(os.Getppid())
+	}
+}
+
+// follow ends the cell when its kernel has ended: nobody would see what it does.
+func follow(kernel int) {
+	for os.Getppid() == kernel {
+		time.Sleep(time.Second)
+	}
+	close(gone)
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Signal(syscall.SIGTERM)
+	}
+}
+
+// settle waits until what was sent to the kernel is shown.
+func settle() {
+	done := make(chan struct{})
+	go func() {
+		gonbui.Sync()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-gone:
 	}
 }
 
 // Headless is whether the notebook is executed without a reader.
 func Headless() bool { return os.Getenv(HeadlessEnv) != "" }
 
-// Context ends when the cell is interrupted: training then keeps a checkpoint and stops.
+// Context ends when the cell is interrupted or its kernel has ended: training then keeps a checkpoint and stops.
 func Context() context.Context {
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// SIGPIPE is what writing to a kernel that has ended brings.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	return ctx
 }
 
@@ -47,10 +77,13 @@ func Check(err error) {
 	if err == nil {
 		return
 	}
-	gonbui.Sync()
-	if errors.Is(err, train.ErrInterrupted) {
+	settle()
+	switch {
+	case errors.Is(err, train.ErrInterrupted):
 		fmt.Fprintln(os.Stderr, "stopped; what was trained is kept: run this cell again to go on.", err)
-	} else {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "stopped: run this cell again.")
+	default:
 		fmt.Fprintln(os.Stderr, "error:", err)
 	}
 	os.Exit(1)
@@ -76,7 +109,7 @@ func show(forms map[protocol.MIMEType]any) {
 		return
 	}
 	gonbui.SendData(&protocol.DisplayData{Data: forms})
-	gonbui.Sync()
+	settle()
 	if err := gonbui.Error(); err != nil {
 		fmt.Fprintln(os.Stderr, "error: the notebook does not answer:", err)
 		os.Exit(1)

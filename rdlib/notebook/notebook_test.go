@@ -5,6 +5,7 @@ import (
 	"image"
 	"math"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -106,16 +107,23 @@ func TestGrid(t *testing.T) {
 }
 
 func TestCurveKeepsWhatIsThere(t *testing.T) {
-	c := NewCurve("training")
 	accuracy := 0.5
-	c.Add(record.Epoch{Epoch: 1, Loss: 2})
-	c.Add(record.Epoch{Epoch: 2, Loss: 1, ValidationAccuracy: &accuracy})
-	lines := c.all()
+	first, second := record.Epoch{Epoch: 1, Loss: 2}, record.Epoch{Epoch: 2, Loss: 1, ValidationAccuracy: &accuracy}
+	both := NewCurve("training")
+	both.Add(first)
+	both.Add(second)
+	lines := both.all()
 	if len(lines) != 3 || len(lines[0].Y) != 2 || len(lines[2].X) != 1 || lines[2].X[0] != 2 {
 		t.Errorf("lines: %+v", lines)
 	}
-	if got := captured(t, c.Finish); got != "plot: training\n" {
+	// A run that was continued has seen the second epoch only.
+	continued := NewCurve("training")
+	continued.Add(second)
+	if got := captured(t, func() { continued.Finish(&record.Record{Result: record.Result{Curves: []record.Epoch{first, second}}}) }); got != "plot: training\n" {
 		t.Errorf("outside a notebook: %q", got)
+	}
+	if got := continued.all(); !reflect.DeepEqual(got, lines) {
+		t.Errorf("after the end: %+v, want %+v", got, lines)
 	}
 }
 
