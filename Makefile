@@ -43,6 +43,11 @@ notebooks: setup kernel ## execute all notebooks without a reader, with HTML, to
 	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
 	. tools/notebook_env.sh; .venv/bin/python tools/notebooks.py $(UPDATE) $(NOTEBOOKS)
 
+.PHONY: notebooks-test
+notebooks-test: setup kernel ## test the notebooks: parameters, two executions, cells that are stopped, a machine that lacks something
+	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
+	. tools/notebook_env.sh; .venv/bin/python tools/notebooks_test.py
+
 .PHONY: lab
 lab: setup kernel ## JupyterLab with the notebooks' kernel
 	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
@@ -50,8 +55,9 @@ lab: setup kernel ## JupyterLab with the notebooks' kernel
 
 .PHONY: lab-test
 lab-test: setup kernel ## drive JupyterLab in headless Chromium: the first notebook, all its cells
+	go build ./rdlib/... ./experiments/... ./figures/... ./notebooks/...
 	.venv/bin/python -c 'import playwright' 2>/dev/null || .venv/bin/python -I -m pip install --quiet playwright==1.65.2
-	. tools/notebook_env.sh; .venv/bin/python tools/browser_test.py
+	. tools/notebook_env.sh; .venv/bin/python tools/browser_test.py $(SCREENSHOT)
 
 # GoNB and what it needs beside it, of the versions in go.mod. Cells are compiled in a workspace, offline: it reads the go.mod
 # of every module, also of those that a build here leaves out.
