@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"rd/rdlib/distill"
 	"rd/rdlib/record"
 )
 
@@ -23,13 +24,14 @@ func (r *Results) data() string {
 	return "real images"
 }
 
-// notes say below a table of methods what its numbers were computed from, read off the records.
-func (r *Results) notes() []string {
-	return r.notesOn(func(method MatrixMethod) bool { return !method.ablates() })
-}
+// anyTeacher is of tables that have all teachers.
+func anyTeacher(string) bool { return true }
 
-// notesOn are the notes of a table that has some methods of the matrix.
-func (r *Results) notesOn(has func(MatrixMethod) bool) []string {
+// overScratch is whether a method is one of those whose difference is RD's gain.
+func overScratch(method MatrixMethod) bool { return method.Name == "rd" || method.Name == "scratch" }
+
+// notes say below a table what its numbers were computed from, read off the records: of the methods and teachers it has.
+func (r *Results) notes(has func(MatrixMethod) bool, teacher func(name string) bool) []string {
 	p := r.plan
 	m, t := p.Matrix, p.Matrix.Training
 	var notes []string
@@ -37,7 +39,7 @@ func (r *Results) notesOn(has func(MatrixMethod) bool) []string {
 		notes = append(notes, "Data and teachers are phantoms, synthetic images and miniature models trained on synthetic images: no claim about real data rests on them.")
 	}
 	notes = append(notes, r.datasetNotes()...)
-	notes = append(notes, r.teacherNotes()...)
+	notes = append(notes, r.teacherNotes(has, teacher)...)
 	length := fmt.Sprintf("%d steps", t.Steps)
 	if t.Epochs > 0 {
 		length = fmt.Sprintf("%d epochs", t.Epochs)
@@ -46,8 +48,17 @@ func (r *Results) notesOn(has func(MatrixMethod) bool) []string {
 	if t.Report == "best" {
 		report = "the student of the epoch with the best accuracy on validation images"
 	}
-	notes = append(notes, fmt.Sprintf("The same for every student: width %g, %d×%d pixels, %s of %d images, AdamW, learning rate %g, weight decay %g, %s schedule, random initialisation, no augmentation but mirror images as second views (%d views), weight of plain KD %g in all compared methods but KD itself; reported is %s.",
-		cmp.Or(t.Width, 1), t.Size, t.Size, length, t.Batch, t.LearningRate, t.WeightDecay, t.Schedule, t.Views, t.PlainKD, report))
+	views := "each image and its mirror image"
+	if t.Views == 1 {
+		views = "each image as it is"
+	}
+	notes = append(notes, fmt.Sprintf("The same for every student: %g times its published width, random initialisation, %d×%d pixels, %s, %s of %d images, AdamW, learning rate %g, weight decay %g, %s schedule; reported is %s.",
+		cmp.Or(t.Width, 1), t.Size, t.Size, views, length, t.Batch, t.LearningRate, t.WeightDecay, t.Schedule, report))
+	if t.PlainKD > 0 && slices.ContainsFunc(m.Methods, func(method MatrixMethod) bool {
+		return has(method) && distill.Compared(method.method()) && method.Options["alpha"] == ""
+	}) {
+		notes = append(notes, fmt.Sprintf("Compared methods that do not set alpha have KD on logits beside their own term, with weight %g.", t.PlainKD))
+	}
 	var options []string
 	for _, method := range m.Methods {
 		if len(method.Options) == 0 || !has(method) {
@@ -56,15 +67,17 @@ func (r *Results) notesOn(has func(MatrixMethod) bool) []string {
 		options = append(options, fmt.Sprintf("%s %s (%s)", paperName(method.Name), optionsText(method.Options), method.Source))
 	}
 	if len(options) > 0 {
-		notes = append(notes, "Options: "+strings.Join(options, "; ")+".")
+		notes = append(notes, "Options, where they are not the defaults of rd methods, and their source: "+strings.Join(options, "; ")+".")
 	}
 	notes = append(notes, r.unequal()...)
-	notes = append(notes, p.Missing...)
+	for _, missing := range p.Missing {
+		notes = append(notes, "Not computed: "+missing+".")
+	}
 	for _, strange := range r.Strange {
 		notes = append(notes, "Not counted: "+strange)
 	}
 	all := len(p.Matrix.block(Block{}, p.Data))
-	return append(notes, fmt.Sprintf("Cells of the whole matrix: %d done, %d failed, %d not run. Command: %s.",
+	return append(notes, fmt.Sprintf("Of the whole profile, all tables and seeds: %d trained, %d failed, %d not run. Command: %s.",
 		len(r.records), len(r.failed), max(0, all-len(r.records)-len(r.failed)), p.Command()))
 }
 
@@ -103,12 +116,12 @@ func (r *Results) datasetNotes() []string {
 			}
 			told[c.Dataset] = true
 			n := rec.Result.Counts
-			part := fmt.Sprintf("%s %d training, %d validation, %d test", d.Name, n.Train, n.Validation, n.Test)
+			part := fmt.Sprintf("%s %d training, %d validation and %d test images", d.Name, n.Train, n.Validation, n.Test)
 			if len(rec.Leaks) > 0 {
-				part += fmt.Sprintf(" (pixels of %d are in another part too)", len(rec.Leaks))
+				part += fmt.Sprintf(" (of which %d have the pixels of an image in another part)", len(rec.Leaks))
 			}
 			if n.Dropped > 0 {
-				part += fmt.Sprintf(" (%d left out, whose pixels are in another part)", n.Dropped)
+				part += fmt.Sprintf(" (%d more with the pixels of an image in another part are left out)", n.Dropped)
 			}
 			parts = append(parts, part)
 		}
@@ -116,30 +129,29 @@ func (r *Results) datasetNotes() []string {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []string{"Images with seed 1: " + strings.Join(parts, "; ") + "."}
+	return []string{"Data, with the split of seed 1: " + strings.Join(parts, "; ") + "."}
 }
 
-// teacherNotes tells each teacher's file, and what it has seen.
-func (r *Results) teacherNotes() []string {
-	var notes []string
-	told := map[string]bool{}
+// teacherNotes tells the file of each teacher whose features students of some methods learn from, and what it has seen.
+func (r *Results) teacherNotes(has func(MatrixMethod) bool, teacher func(name string) bool) []string {
+	var files, seen []string
 	for _, c := range r.sorted() {
 		t := r.records[c].Result.Teacher
-		if t == nil || adapts(r.plan.Matrix.methodOf(c.Method)) {
+		method, _ := named(r.plan.Matrix.Methods, MatrixMethod.name, c.Method)
+		if t == nil || adapts(method.method()) || !has(method) || !teacher(c.Teacher) {
 			continue
 		}
-		saw := ""
+		files = append(files, fmt.Sprintf("%s (sha256 %.12s…)", c.Teacher, t.SHA256))
 		if t.SawData {
-			saw = ", which has seen " + c.Dataset + " in pre-training: what its students reach there says nothing about new images"
-		}
-		note := fmt.Sprintf("Teacher %s (sha256 %.12s…), frozen, features cached%s.", c.Teacher, t.SHA256, saw)
-		if !told[note] {
-			told[note] = true
-			notes = append(notes, note)
+			seen = append(seen, fmt.Sprintf("%s has seen %s in pre-training: what its students reach there says nothing about new images.", c.Teacher, c.Dataset))
 		}
 	}
-	slices.Sort(notes)
-	return notes
+	if len(files) == 0 {
+		return nil
+	}
+	slices.Sort(files)
+	slices.Sort(seen)
+	return append([]string{"Students learn from features of teachers that stay as they are: " + strings.Join(slices.Compact(files), ", ") + "."}, slices.Compact(seen)...)
 }
 
 // unequal tells where records of one data set and seed do not share what all methods of a table must share.

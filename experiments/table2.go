@@ -67,7 +67,7 @@ func (r *Results) Table2() *Table {
 	if slices.ContainsFunc(t.Rows, func(row TableRow) bool { return !math.IsNaN(row.Values[0].Paper) }) {
 		t.Notes = append(t.Notes, paper2)
 	}
-	t.Notes = append(t.Notes, r.notesOn(MatrixMethod.ablates)...)
+	t.Notes = append(t.Notes, r.notes(MatrixMethod.ablates, anyTeacher)...)
 	return t
 }
 

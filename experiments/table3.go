@@ -99,7 +99,7 @@ func (r *Results) Table3() *Table {
 		t.add([]string{row.entry.Name, paperName(row.student), row.teacher.label()}, values, cells)
 	}
 	t.tellSeeds()
-	t.Notes = r.notes()
+	t.Notes = r.notes(func(method MatrixMethod) bool { return !method.ablates() && !adapts(method.method()) }, anyTeacher)
 	r.judge(t)
 	t.Notes = append(t.Notes, r.rankNote()...)
 	t.Beside = append(t.Beside, r.Metrics())

@@ -72,7 +72,7 @@ func (r *Results) Table4() *Table {
 	}
 	t.tellSeeds()
 	t.addAverage(average, methods, len(averaged) == len(average[0]) && len(averaged) == printed.Nrow()-1) // which has its average, too
-	t.Notes = r.notes()
+	t.Notes = r.notes(func(method MatrixMethod) bool { return slices.Contains(methods, method.Name) }, r.plan.canAdapt)
 	for _, teacher := range m.Teachers {
 		if m.architecture(teacher) == "vit_sam" && slices.ContainsFunc(r.plan.rows(4), func(row tableRow) bool { return row.teacher.Name == teacher.Name }) {
 			t.Notes = append(t.Notes, fmt.Sprintf("%s is mean-pooled: the teacher has no class token, so its feature, and what every method adapts, is the mean over its patches' tokens.", teacher.Name))

@@ -63,7 +63,7 @@ func (r *Results) Table5() *Table {
 		}
 		duels = append(duels, best)
 	}
-	t.Notes = append(r.notes(), fmt.Sprintf("Behind a gain: the p-value of Student's t-test over seeds, with Holm's correction for all gains of the table, or “%s”; of one seed nothing can be said.", withinNoise))
+	t.Notes = append(r.notes(overScratch, anyTeacher), fmt.Sprintf("Behind a gain: the p-value of Student's t-test over seeds, with Holm's correction for all gains of the table, or “%s”; of one seed nothing can be said.", withinNoise))
 	if err := t.correctGains(); err != nil {
 		t.Notes = append(t.Notes, fmt.Sprintf("The gains could not be tested: %v.", err))
 	}

@@ -132,7 +132,7 @@ func (r *Results) TrainingSizeTable() *Table {
 		"Share of the training images of each class, drawn from the seed of the split; those of a smaller share are among those of a larger one. Validation and test images are the same for every share.",
 		"Students are trained for " + length + ".",
 		"Accuracies: mean ± standard deviation over seeds. Gain: mean of the differences at the same seed; ±: half width of its 95 % t-interval over seeds; verdict: p-value of the t-test, or within noise.",
-	}, r.notes()...)
+	}, r.notes(overScratch, anyTeacher)...)
 	for _, share := range r.plan.Matrix.shares() {
 		for _, note := range r.reduced[share].unequal() {
 			t.Notes = append(t.Notes, fmt.Sprintf("At %d %%: %s", share, note))
