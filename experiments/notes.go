@@ -52,7 +52,7 @@ func (r *Results) notes(has func(MatrixMethod) bool, teacher func(name string) b
 	if t.Views == 1 {
 		views = "each image as it is"
 	}
-	notes = append(notes, fmt.Sprintf("The same for every student: %g times its published width, random initialisation, %d×%d pixels, %s, %s of %d images, AdamW, learning rate %g, weight decay %g, %s schedule; reported is %s.",
+	notes = append(notes, fmt.Sprintf("The same for every student: width multiplier %g, random initialisation, %d×%d pixels, %s, %s of %d images, AdamW, learning rate %g, weight decay %g, %s schedule; reported is %s.",
 		cmp.Or(t.Width, 1), t.Size, t.Size, views, length, t.Batch, t.LearningRate, t.WeightDecay, t.Schedule, report))
 	if t.PlainKD > 0 && slices.ContainsFunc(m.Methods, func(method MatrixMethod) bool {
 		return has(method) && distill.Compared(method.method()) && method.Options["alpha"] == ""
@@ -71,7 +71,7 @@ func (r *Results) notes(has func(MatrixMethod) bool, teacher func(name string) b
 	}
 	notes = append(notes, r.unequal()...)
 	for _, missing := range p.Missing {
-		notes = append(notes, "Not computed: "+missing+".")
+		notes = append(notes, "At the last run: "+missing+".")
 	}
 	for _, strange := range r.Strange {
 		notes = append(notes, "Not counted: "+strange)
@@ -118,7 +118,7 @@ func (r *Results) datasetNotes() []string {
 			n := rec.Result.Counts
 			part := fmt.Sprintf("%s %d training, %d validation and %d test images", d.Name, n.Train, n.Validation, n.Test)
 			if len(rec.Leaks) > 0 {
-				part += fmt.Sprintf(" (of which %d have the pixels of an image in another part)", len(rec.Leaks))
+				part += fmt.Sprintf(" (%d of the test images with the pixels of an image in another part)", len(rec.Leaks))
 			}
 			if n.Dropped > 0 {
 				part += fmt.Sprintf(" (%d more with the pixels of an image in another part are left out)", n.Dropped)
