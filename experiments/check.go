@@ -147,6 +147,9 @@ func (c *checker) training() {
 	if t.Epochs == 0 && t.Steps == 0 {
 		c.say(c.source.at("training"), "how long is it to train? Give epochs or steps")
 	}
+	if t.Size == 0 {
+		c.say(c.source.at("training", "size"), "size is not given: the side of the students' images in pixels is needed")
+	}
 	c.settings("training", append(learning(t.Epochs, t.Steps, t.LearningRate, t.WeightDecay, t.Schedule),
 		setting{"size", func(o *rdlib.Options) { o.Size = t.Size }},
 		setting{"teacher_size", func(o *rdlib.Options) { o.TeacherSize = t.TeacherSize }},

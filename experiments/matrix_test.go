@@ -96,6 +96,7 @@ func TestMistakesAreToldWithFileAndLine(t *testing.T) {
 		{"schedule", "schedule: cosine", "schedule: cosin", "tiny.yaml:11: unknown learning-rate schedule \"cosin\""},
 		{"learning rate", "learning_rate: 5e-3", "learning_rate: -1", "tiny.yaml:9: learning rate -1"},
 		{"weight decay", "weight_decay: 0.01", "weight_decay: -1", "tiny.yaml:10: weight decay -1"},
+		{"no size", "  size: 32\n", "", "tiny.yaml:3: size is not given"},
 		{"size", "size: 32", "size: 4", "tiny.yaml:4: size 4 of the student's images"},
 		{"steps below 0", "steps: 2", "steps: -2", "tiny.yaml:6: 0 epochs, -2 steps"},
 		{"width", "width: 0.5", "width: -1", "tiny.yaml:7: "},
