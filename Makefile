@@ -30,8 +30,8 @@ build: toolchain ## bin/rd
 	go build -o bin/rd ./experiments/rd
 
 .PHONY: reproduce
-reproduce: setup ## the main job: compute and render the tables (PROFILE=quick, ci, small or paper)
-	bin/rd reproduce --profile $(PROFILE)
+reproduce: setup ## the main job: compute and render the tables (PROFILE=quick, ci, small or paper; DATA=folder of real images)
+	bin/rd reproduce --profile $(PROFILE) $(if $(DATA),--data "$(DATA)")
 
 .PHONY: test
 test: setup ## all tests
