@@ -22,11 +22,9 @@ func (p *Plan) ablates(c Cell) bool {
 // ablated are the groups of cells with at least one that Table 2 alone has.
 func (p *Plan) ablated() map[Cell]bool {
 	groups := map[Cell]bool{}
-	for _, b := range p.Matrix.blocks() {
-		for _, c := range p.Matrix.block(b, p.Data) {
-			if p.ablates(c) {
-				groups[c.group()] = true
-			}
+	for _, c := range p.chosen() {
+		if p.ablates(c) {
+			groups[c.group()] = true
 		}
 	}
 	return groups

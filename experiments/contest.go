@@ -82,12 +82,8 @@ func (r *Results) against(c *contest) (table *Table, said string, err error) {
 			v.Signed = true
 			pairs := r.pairs(cells[rd], cell)
 			if len(pairs) > 0 {
-				var differences []float64
-				for _, p := range pairs {
-					differences = append(differences, r.outcome(p.First.Record)-r.outcome(p.Second.Record))
-				}
 				v.State, done = Done, true
-				v.mean(differences)
+				v.mean(r.differences(pairs))
 				other := len(row.Values)
 				means[other] = append(means[other], v.Mean)
 			}

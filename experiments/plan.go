@@ -151,6 +151,15 @@ func (m *Matrix) blocks() []Block {
 	return m.Run
 }
 
+// chosen are the cells of the matrix's blocks, whatever part of them the plan computes.
+func (p *Plan) chosen() []Cell {
+	var cells []Cell
+	for _, b := range p.Matrix.blocks() {
+		cells = append(cells, p.Matrix.block(b, p.Data)...)
+	}
+	return cells
+}
+
 // block lists the cells of a block on one kind of data: row by row, methods without a teacher first, so that the first rows
 // come early; the seeds of one row share compiled graphs.
 func (m *Matrix) block(b Block, data string) []Cell {

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,15 +57,7 @@ func newRanking(labels []string, scores [][]float64) (*Ranking, error) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case average[a] < average[b]:
-			return -1
-		case average[a] > average[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(average[a], average[b]) })
 	k := &Ranking{Rows: len(scores), Critical: critical, Friedman: p}
 	for _, i := range order {
 		k.Labels, k.Ranks = append(k.Labels, labels[i]), append(k.Ranks, average[i])

@@ -143,14 +143,7 @@ func (s *Spec) against(records map[Cell]*record.Record) (string, error) {
 				if rd.Method != "rd" || other.Method == "rd" || other.Teacher != "" && other.Teacher != rd.Teacher {
 					continue
 				}
-				var pairs []Pair
-				for seed := range uint64(s.Seeds) {
-					a := records[Cell{Student: student, Method: rd.Method, Teacher: rd.Teacher, Seed: seed + 1}]
-					b := records[Cell{Student: student, Method: other.Method, Teacher: other.Teacher, Seed: seed + 1}]
-					if a != nil && b != nil {
-						pairs = append(pairs, Pair{entryOf(a), entryOf(b)})
-					}
-				}
+				pairs := pairsOf(records, s.Seeds, Cell{Student: student, Method: rd.Method, Teacher: rd.Teacher}, Cell{Student: student, Method: other.Method, Teacher: other.Teacher})
 				if len(pairs) > 0 {
 					names, groups = append(names, fmt.Sprintf("%s | %s | %s", student, rd, other)), append(groups, pairs)
 				}

@@ -28,11 +28,9 @@ func (r *Results) Table2() *Table {
 	}
 	all := m.ablations()
 	computed := map[Cell]bool{}
-	for _, b := range m.blocks() {
-		for _, c := range m.block(b, r.plan.Data) {
-			c.Seed = 0
-			computed[c] = true
-		}
+	for _, c := range r.plan.chosen() {
+		c.Seed = 0
+		computed[c] = true
 	}
 	for _, group := range r.plan.rows(2) {
 		for _, a := range all {
@@ -76,11 +74,7 @@ func (r *Results) Table2() *Table {
 func (r *Results) gainOver(c Cell, over string) (gain, half Value, said string) {
 	base := c
 	base.Method = over
-	var differences []float64
-	for _, p := range r.pairs(c, base) {
-		differences = append(differences, r.outcome(p.First.Record)-r.outcome(p.Second.Record))
-	}
-	return gainOf(differences)
+	return gainOf(r.differences(r.pairs(c, base)))
 }
 
 // label is the row's name.

@@ -1,17 +1,32 @@
 package experiments
 
-import "fmt"
+import (
+	"fmt"
 
-// pairs are two cells' records at equal seeds.
-func (r *Results) pairs(first, second Cell) []Pair {
+	"rd/rdlib/record"
+)
+
+// pairsOf are two cells' records at equal seeds, 1 … seeds.
+func pairsOf(records map[Cell]*record.Record, seeds int, first, second Cell) []Pair {
 	var pairs []Pair
-	for seed := range uint64(r.seeds) {
+	for seed := range uint64(seeds) {
 		first.Seed, second.Seed = seed+1, seed+1
-		if a, b := r.records[first], r.records[second]; a != nil && b != nil {
+		if a, b := records[first], records[second]; a != nil && b != nil {
 			pairs = append(pairs, Pair{entryOf(a), entryOf(b)})
 		}
 	}
 	return pairs
+}
+
+func (r *Results) pairs(first, second Cell) []Pair { return pairsOf(r.records, r.seeds, first, second) }
+
+// differences are those of the accuracies of pairs that tables report, the first's less the second's, in points.
+func (r *Results) differences(pairs []Pair) []float64 {
+	var differences []float64
+	for _, p := range pairs {
+		differences = append(differences, r.outcome(p.First.Record)-r.outcome(p.Second.Record))
+	}
+	return differences
 }
 
 // tested is whether predictions of the students that are reported are kept: they are the last epoch's.

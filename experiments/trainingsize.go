@@ -48,17 +48,15 @@ func (r *Results) TrainingSizes() []SizeCurve {
 	m := r.plan.Matrix
 	var rows []Cell // without seed and share
 	shares := map[Cell][]int{}
-	for _, b := range m.Run {
-		for _, c := range m.block(b, r.plan.Data) {
-			row := Cell{Dataset: c.Dataset, Student: c.Student, Teacher: c.Teacher}
-			if c.Method != "rd" || c.Share == 0 || slices.Contains(shares[row], c.Share) {
-				continue
-			}
-			if shares[row] == nil {
-				rows = append(rows, row)
-			}
-			shares[row] = append(shares[row], c.Share)
+	for _, c := range r.plan.chosen() {
+		row := c.group()
+		if c.Method != "rd" || c.Share == 0 || slices.Contains(shares[row], c.Share) {
+			continue
 		}
+		if shares[row] == nil {
+			rows = append(rows, row)
+		}
+		shares[row] = append(shares[row], c.Share)
 	}
 	curves := make([]SizeCurve, len(rows))
 	for i, row := range rows {
@@ -76,25 +74,16 @@ func (r *Results) TrainingSizes() []SizeCurve {
 // sizePoint is what the results have of a student, data set and teacher.
 func (r *Results) sizePoint(row Cell) SizePoint {
 	none := math.NaN() // the paper has no such numbers
-	p := SizePoint{
-		Share:   cmp.Or(r.share, 100),
-		Scratch: r.accuracy(Cell{Dataset: row.Dataset, Student: row.Student, Method: "scratch", Share: r.share}, none),
-		RD:      r.accuracy(Cell{Dataset: row.Dataset, Student: row.Student, Method: "rd", Teacher: row.Teacher, Share: r.share}, none),
-	}
-	var gains []float64
+	alone := Cell{Dataset: row.Dataset, Student: row.Student, Method: "scratch", Share: r.share}
+	taught := Cell{Dataset: row.Dataset, Student: row.Student, Method: "rd", Teacher: row.Teacher, Share: r.share}
+	p := SizePoint{Share: cmp.Or(r.share, 100), Scratch: r.accuracy(alone, none), RD: r.accuracy(taught, none)}
+	p.Gain, p.Half, p.Verdict = gainOf(r.differences(r.pairs(taught, alone)))
 	for seed := range uint64(r.seeds) {
-		of := func(method, teacher string) Cell {
-			return Cell{Dataset: row.Dataset, Student: row.Student, Method: method, Teacher: teacher, Seed: seed + 1, Share: r.share}
-		}
-		alone, taught := r.records[of("scratch", "")], r.records[of("rd", row.Teacher)]
-		if rec := cmp.Or(taught, alone); rec != nil {
+		alone.Seed, taught.Seed = seed+1, seed+1
+		if rec := cmp.Or(r.records[taught], r.records[alone]); rec != nil {
 			p.Images = append(p.Images, rec.Result.Counts.Train)
 		}
-		if alone != nil && taught != nil {
-			gains = append(gains, r.outcome(taught)-r.outcome(alone))
-		}
 	}
-	p.Gain, p.Half, p.Verdict = gainOf(gains)
 	return p
 }
 

@@ -36,10 +36,10 @@ func matrixFigures() []figure {
 		{name: "curves", records: true, draw: ofResults(figures.Curves)},
 		{name: "cka", records: true, draw: ofResults(figures.CKA)},
 		{name: "parameters", records: true, draw: ofResults(figures.Parameters)},
-		{name: latency, records: true, draw: drawLatency},
+		{name: latency, records: true, draw: ofResults(drawLatency)},
 		{name: "confusion", records: true, draw: ofResults(figures.Confusions)},
 		{name: "ranks", records: true, draw: ofResults(figures.Ranks)},
-		{name: experiments.TrainingSize, records: true, draw: drawTrainingSize},
+		{name: experiments.TrainingSize, records: true, draw: ofResults(drawTrainingSize)},
 	}
 }
 
@@ -58,11 +58,7 @@ func ofResults(draw func(*experiments.Results, string) error) func(context.Conte
 const latency = "latency"
 
 // drawLatency draws accuracy against the latency that was measured.
-func drawLatency(_ context.Context, run experiments.Reproduction, _ *rdlib.Session, base string) error {
-	results, err := run.Plan.Results(run.Store)
-	if err != nil {
-		return err
-	}
+func drawLatency(results *experiments.Results, base string) error {
 	costs, err := results.Costs()
 	if err != nil {
 		return err
@@ -71,11 +67,7 @@ func drawLatency(_ context.Context, run experiments.Reproduction, _ *rdlib.Sessi
 }
 
 // drawTrainingSize draws the gain against the number of training images and writes the table of its numbers.
-func drawTrainingSize(_ context.Context, run experiments.Reproduction, _ *rdlib.Session, base string) error {
-	results, err := run.Plan.Results(run.Store)
-	if err != nil {
-		return err
-	}
+func drawTrainingSize(results *experiments.Results, base string) error {
 	path, err := results.WriteTrainingSize()
 	if err != nil {
 		return err
