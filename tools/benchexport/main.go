@@ -24,6 +24,7 @@ import (
 	"rd/rdlib"
 	"rd/rdlib/deploy"
 	"rd/rdlib/model"
+	"rd/rdlib/stat"
 	"rd/tools/peer"
 )
 
@@ -231,13 +232,7 @@ func median(rounds []deploy.Latency) float64 {
 	for _, l := range rounds {
 		ms = append(ms, l.Median)
 	}
-	return middle(ms)
-}
-
-func middle(values []float64) float64 {
-	values = slices.Sorted(slices.Values(values))
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
+	return stat.Median(ms)
 }
 
 // write prints the table.

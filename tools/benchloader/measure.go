@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"rd/rdlib"
 	"rd/rdlib/dataset"
 	"rd/rdlib/foundation"
 	"rd/rdlib/model"
+	"rd/rdlib/stat"
 	"rd/rdlib/train"
 )
 
@@ -132,7 +132,7 @@ func measureSteps(ctx context.Context, s settings, r *record, student string, si
 	if err != nil {
 		return err
 	}
-	o.Steps = s.enough(median(alone.All))
+	o.Steps = s.enough(stat.Median(alone.All))
 	r.backend = fmt.Sprintf("%s %s, %d threads", alone.Backend, alone.BackendVersion, alone.Threads)
 	for _, f := range list {
 		if f.alone {
@@ -194,7 +194,7 @@ func measureFeatures(ctx context.Context, s settings, r *record, d *dataset.Data
 		if err != nil {
 			return err
 		}
-		o.Feed, o.Steps = feed, s.enough(median(alone.All))
+		o.Feed, o.Steps = feed, s.enough(stat.Median(alone.All))
 		fed, err := rdlib.BenchStep(o)
 		if err != nil {
 			return err
@@ -215,9 +215,3 @@ func (frozen) Tensor(int, bool, []float32) error { return nil }
 type nothing struct{ *foundation.Cache }
 
 func (nothing) Read(int, int, string, []float32) error { return nil }
-
-// median of some seconds.
-func median(seconds []float64) float64 {
-	sorted := slices.Sorted(slices.Values(seconds))
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
-}

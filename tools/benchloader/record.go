@@ -14,6 +14,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 
 	"rd/rdlib"
+	"rd/rdlib/stat"
 )
 
 // record is what was measured.
@@ -95,7 +96,7 @@ func (r *record) finish() {
 }
 
 func (r *record) add(student string, size int, feed string, loader float64, alone, fed *rdlib.BenchResult) {
-	row := stepRow{student: student, size: size, feed: feed, loader: loader, alone: median(alone.All), fed: median(fed.All), longest: slices.Max(fed.Waits)}
+	row := stepRow{student: student, size: size, feed: feed, loader: loader, alone: stat.Median(alone.All), fed: stat.Median(fed.All), longest: slices.Max(fed.Waits)}
 	all := 0.0
 	for i, wait := range fed.Waits {
 		row.wait += wait / float64(len(fed.Waits))

@@ -12,10 +12,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 
+	"rd/rdlib/stat"
 	"rd/tools/peer"
 )
 
@@ -155,7 +155,5 @@ func median(runs []Timing) float64 {
 			seconds = append(seconds, t.SecondsPerStep)
 		}
 	}
-	slices.Sort(seconds)
-	n := len(seconds)
-	return (seconds[(n-1)/2] + seconds[n/2]) / 2
+	return stat.Median(seconds)
 }
