@@ -73,7 +73,7 @@ type Adaptation struct {
 
 // MiniatureSize says how long the miniature teachers are pre-trained.
 type MiniatureSize struct {
-	PerClass int     `yaml:"per_class"` // images a class of each corpus
+	PerClass int     `yaml:"per_class"` // images a shape of each corpus and task; two and a half times as many of the coloured one
 	Share    float64 `yaml:"share"`     // of the full number of steps
 }
 

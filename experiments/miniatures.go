@@ -23,20 +23,26 @@ type Miniature struct {
 // Miniatures are the three of a matrix.
 func Miniatures(m *Matrix) []Miniature {
 	share := func(steps int) int { return max(4, int(float64(steps)*m.Miniatures.Share)) }
+	rate := func(learning, decay float64) record.Optimizer {
+		o := rdlib.DefaultPretraining()
+		o.LearningRate, o.WeightDecay = learning, decay
+		return o
+	}
+	said := dataset.Augmentations["captions"] // what is asked for stays true
 	return []Miniature{
 		// PMC-CLIP: contrastive pre-training of images with captions
 		{"mini-pmc-clip", rdlib.PretrainOptions{
-			Objective: rdlib.Captions, Architecture: "clip_resnet50", Steps: share(600),
+			Objective: rdlib.Captions, Architecture: "clip_resnet50", Steps: share(600), Batch: 64, Optimizer: rate(3e-3, 0.05),
 			Network: model.Config{Width: 0.25, Blocks: []int{1, 1, 1, 1}},
 		}},
-		// RadDenseNet: supervised pre-training
+		// RadDenseNet: supervised pre-training, on what images of several modalities show
 		{"mini-raddensenet", rdlib.PretrainOptions{
-			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(1000),
-			Network: model.Config{Width: 0.25, Blocks: []int{2, 4, 6, 4}}, Augment: &dataset.Augmentation{Flip: true, Brightness: 0.2, Contrast: 0.2},
+			Objective: rdlib.Supervised, Architecture: "densenet121", Steps: share(1400), Batch: 32, Optimizer: rate(3e-3, 0.005),
+			Network: model.Config{Width: 0.5, Blocks: []int{1, 2, 3, 2}}, Augment: &said,
 		}},
 		// LVM-Med: self-supervised pre-training of a vision transformer
 		{"mini-lvm-med", rdlib.PretrainOptions{
-			Objective: rdlib.SelfSupervised, Architecture: "vit", Steps: share(350),
+			Objective: rdlib.SelfSupervised, Architecture: "vit", Steps: share(350), Batch: 64, Optimizer: rate(1e-3, 0.05),
 			Network: model.Config{Transformer: model.Transformer{Patch: 8, Dim: 96, Depth: 4, Heads: 3}},
 		}},
 	}
@@ -66,17 +72,21 @@ func (m *Matrix) makeMiniature(ctx context.Context, session *rdlib.Session, name
 	work = filepath.Join(work, m.Name)
 	var corpora []string
 	for _, c := range phantom.Corpora() {
-		dir := filepath.Join(work, "pretraining-"+c.Name)
-		fmt.Fprintf(session.Log, "phantom corpus %s: %d images a class\n", c.Name, m.Miniatures.PerClass)
-		if err := c.Write(dir, phantom.Options{PerClass: m.Miniatures.PerClass, Size: m.Training.Size, Seed: pretrainSeed}); err != nil {
-			return "", err
+		perClass := m.Miniatures.PerClass
+		if c.Colour { // one corpus of five: where it is no larger than the others, a network learns little about colours
+			perClass = perClass * 5 / 2
 		}
-		corpora = append(corpora, dir)
+		for _, task := range phantom.Tasks {
+			dir := filepath.Join(work, "pretraining-"+c.Name+"-"+string(task))
+			fmt.Fprintf(session.Log, "phantom corpus %s, %s: %d images a class\n", c.Name, task, perClass)
+			if err := c.WriteTask(dir, task, phantom.Options{PerClass: perClass, Size: m.Training.Size, Seed: pretrainSeed}); err != nil {
+				return "", err
+			}
+			corpora = append(corpora, dir)
+		}
 	}
 	o := mini.pretrained
-	o.Data, o.Name, o.Size, o.Batch, o.Seed, o.Colour, o.Replace = corpora, name, m.Training.Size, 64, pretrainSeed, "rgb", true
-	o.Optimizer = rdlib.DefaultPretraining()
-	o.Optimizer.LearningRate = 3e-3
+	o.Data, o.Name, o.Size, o.Seed, o.Colour, o.Replace = corpora, name, m.Training.Size, pretrainSeed, "rgb", true
 	path := filepath.Join(work, name+".onnx")
 	if _, err := session.Pretrain(ctx, o, path); err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)

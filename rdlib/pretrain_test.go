@@ -20,7 +20,7 @@ import (
 func tinyPretraining(t *testing.T, objective string) PretrainOptions {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "shapes")
-	if err := phantom.UltrasoundPretrain(dir, phantom.Options{PerClass: 4, Size: 16, Seed: 3}); err != nil {
+	if err := phantom.Corpora()[0].Write(dir, phantom.Options{PerClass: 4, Size: 16, Seed: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(dir, "captions.csv")); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,14 +22,19 @@ type phantomKind struct {
 }
 
 func phantomCommand() *cobra.Command {
+	var out, kind, task string
 	var downstream, corpora []phantomKind
 	for _, k := range phantom.Kinds() {
 		downstream = append(downstream, phantomKind{k.Name, k.Shows + ": " + strings.Join(k.Classes(), ", "), k.Write})
 	}
 	for _, c := range phantom.Corpora() {
-		corpora = append(corpora, phantomKind{c.Name, "shapes in " + c.Article, c.Write})
+		corpora = append(corpora, phantomKind{c.Name, "shapes in " + c.Article, func(dir string, o phantom.Options) error {
+			if task == "" {
+				return c.Write(dir, o)
+			}
+			return c.WriteTask(dir, phantom.Task(task), o)
+		}})
 	}
-	var out, kind string
 	var o phantom.Options
 	var pretraining bool
 	cmd := &cobra.Command{
@@ -48,6 +54,9 @@ With --pretraining, corpora for a miniature teacher, whose classes are shapes an
 			}
 			if o.Size < 16 || o.PerClass < 2 {
 				return &rdlib.UsageError{Err: fmt.Errorf("--size %d, --per-class %d: at least 16 and 2 are needed", o.Size, o.PerClass)}
+			}
+			if task != "" && (!pretraining || !slices.Contains(phantom.Tasks, phantom.Task(task))) {
+				return &rdlib.UsageError{Err: fmt.Errorf("--task %q: with --pretraining there are %v", task, phantom.Tasks)}
 			}
 			kinds := downstream
 			if pretraining {
@@ -85,6 +94,7 @@ With --pretraining, corpora for a miniature teacher, whose classes are shapes an
 	f.IntVar(&o.PerClass, "per-class", 200, "images of each class")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed")
 	f.BoolVar(&pretraining, "pretraining", false, "a pre-training corpus instead, whose classes are other ones, with captions")
+	f.StringVar(&task, "task", "", fmt.Sprintf("of a pre-training corpus: what its folders say, of images of its own: %v (default: shapes, without the corpus's name)", phantom.Tasks))
 	return cmd
 }
 

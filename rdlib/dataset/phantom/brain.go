@@ -103,8 +103,8 @@ var brainClasses = []string{"glioma_tumor", "meningioma_tumor", "no_tumor", "pit
 
 var brainGenerator = generator{
 	name: "brain MRI", version: BrainMRIVersion, classes: brainClasses, parameters: DefaultBrainMRI, stream: 0x627261696e6d7269,
-	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		return DefaultBrainMRI.draw(class, size, rng), ""
+	draw: func(class, size int, rng *rand.Rand) (image.Image, description) {
+		return DefaultBrainMRI.draw(class, size, rng), description{}
 	},
 }
 

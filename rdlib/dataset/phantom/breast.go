@@ -129,8 +129,8 @@ func BreastUltrasound(dir string, o Options) error {
 
 var breastGenerator = generator{
 	name: "breast ultrasound", version: BreastVersion, classes: breastClasses, parameters: DefaultBreast,
-	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		return DefaultBreast.draw(class, size, rng), ""
+	draw: func(class, size int, rng *rand.Rand) (image.Image, description) {
+		return DefaultBreast.draw(class, size, rng), description{}
 	},
 }
 

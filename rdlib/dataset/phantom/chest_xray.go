@@ -97,8 +97,8 @@ var chestClasses = []string{"COVID19", "NORMAL", "PNEUMONIA", "TURBERCULOSIS"}
 
 var chestGenerator = generator{
 	name: "chest X-ray", version: ChestXRayVersion, classes: chestClasses, parameters: DefaultChestXRay, stream: 0x63686573747872,
-	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		return DefaultChestXRay.draw(class, size, rng), ""
+	draw: func(class, size int, rng *rand.Rand) (image.Image, description) {
+		return DefaultChestXRay.draw(class, size, rng), description{}
 	},
 }
 

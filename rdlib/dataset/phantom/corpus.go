@@ -1,6 +1,7 @@
 package phantom
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"math"
@@ -10,28 +11,65 @@ import (
 )
 
 // CorpusVersion changes whenever the same options give other images or captions.
-const CorpusVersion = 1
+const CorpusVersion = 2
 
 // Corpus is a set of images to pre-train on: backgrounds that resemble one modality, and in each an object whose shape and
 // texture name its class. No class is a diagnosis. Each image has a caption that says what was drawn.
 type Corpus struct {
 	Name    string // of the modality the backgrounds resemble
 	Article string // in captions: "a CT-like slice"
-	write   func(dir string, o Options) error
+	Colour  bool
+	drawn   generator
 }
+
+// Task is what the folders of a corpus say of its images.
+type Task string
+
+// Tasks of a corpus. Those of Look and Place name the modality in their classes, and so does Shapes.
+const (
+	Shapes Task = "shape" // shape and texture, in which images are drawn in equal numbers
+	Looks  Task = "look"  // bright or dark, of which hue
+	Places Task = "place" // which ninth of the image
+)
+
+// Tasks are all of them.
+var Tasks = []Task{Shapes, Looks, Places}
+
+// description is what an image of a corpus shows: in words, and two parts of them that tasks ask for, "" where there is no object.
+type description struct{ caption, look, place string }
 
 // Corpora are all of them, in order.
 func Corpora() []Corpus {
-	corpora := []Corpus{{"ultrasound", "an ultrasound-like image", UltrasoundPretrain}}
+	corpora := []Corpus{{"ultrasound", "an ultrasound-like image", false, pretrainGenerator}}
 	for _, f := range fields {
-		corpora = append(corpora, Corpus{f.name, f.article, func(dir string, o Options) error { return write(dir, f.generator(), o) }})
+		corpora = append(corpora, Corpus{f.name, f.article, f.colour, f.generator()})
 	}
 	return corpora
 }
 
 // Write makes DIR/CLASS/phantom_NNNN.png, captions.csv and the marker PHANTOM.json. Folders that exist are treated as by
 // BreastUltrasound. Use another seed than for the task the teacher is to be distilled on.
-func (c Corpus) Write(dir string, o Options) error { return c.write(dir, o) }
+func (c Corpus) Write(dir string, o Options) error { return write(dir, c.drawn, o) }
+
+// WriteTask is Write with other images, in folders that answer a task; o counts images of each shape and texture. The same seed gives
+// each task images of its own, and classes that name the corpus, so that a network that learns several has a head for each.
+func (c Corpus) WriteTask(dir string, task Task, o Options) error {
+	answer := map[Task]func(class string, d description) string{
+		Shapes: func(class string, _ description) string { return class },
+		Looks:  func(_ string, d description) string { return d.look },
+		Places: func(_ string, d description) string { return d.place },
+	}[task]
+	if answer == nil {
+		return fmt.Errorf("phantom: no task is called %q: there are %v", task, Tasks)
+	}
+	g := c.drawn
+	g.name += ": " + string(task)
+	g.stream ^= uint64(1+slices.Index(Tasks, task)) << 56
+	g.folder = func(class string, d description) string {
+		return c.Name + "_" + strings.ReplaceAll(cmp.Or(answer(class, d), "none"), " ", "_")
+	}
+	return write(dir, g, o)
+}
 
 // objectShapes and objectTextures make the classes.
 var (
@@ -70,6 +108,7 @@ var DefaultObject = Object{
 // field is a kind of background.
 type field struct {
 	name, article string
+	colour        bool
 	stream        uint64
 	// paint draws a background with values around 0…1 and says where an object may lie.
 	paint func(p *painting)
@@ -81,6 +120,7 @@ type painting struct {
 	channels [][]float64
 	rng      *rand.Rand
 	place    func() (x, y float64) // where an object's centre may lie
+	hue      hue                   // of objects; of a grey image the zero value
 	tint     [3]float64            // how strongly an object shows in each channel
 }
 
@@ -111,20 +151,21 @@ func (f field) generator() generator {
 	}
 }
 
-// draw makes one image of a class and its caption.
-func (f field) draw(class, size int, rng *rand.Rand) (image.Image, string) {
-	p := &painting{size: size, rng: rng, tint: [3]float64{1, 1, 1}}
+// draw makes one image of a class and says what it shows.
+func (f field) draw(class, size int, rng *rand.Rand) (image.Image, description) {
+	p := &painting{size: size, rng: rng}
 	f.paint(p)
 	name := objectClasses[class]
-	caption := "nothing but " + f.article
+	shows := description{caption: "nothing but "}
 	if name != "none" {
-		caption = p.object(name, DefaultObject) + " of " + f.article
+		shows = p.object(name, DefaultObject)
 	}
-	return p.image(), caption
+	shows.caption += f.article
+	return p.image(), shows
 }
 
-// object draws an object of a class somewhere and describes it.
-func (p *painting) object(class string, o Object) string {
+// object draws an object of a class somewhere and describes it, up to the image it is in.
+func (p *painting) object(class string, o Object) description {
 	rng := p.rng
 	shape, texture, _ := strings.Cut(class, "_")
 	x, y := p.place()
@@ -138,6 +179,7 @@ func (p *painting) object(class string, o Object) string {
 		edge, border = o.Sharp.draw(rng), "sharp"
 	}
 	contrast := sign * o.Contrast.draw(rng)
+	p.tint = p.hue.tint(sign, rng)
 	grain := 0.0
 	if texture == "coarse" {
 		grain = o.Grain.draw(rng)
@@ -191,7 +233,38 @@ func (p *painting) object(class string, o Object) string {
 	if width < (o.HalfWidth.Low+o.HalfWidth.High)/2 {
 		size = "small"
 	}
-	return fmt.Sprintf("a %s %s %s with a %s border and %s texture in the %s", size, light, shape, border, texture, region(x, y))
+	d := description{look: strings.TrimSpace(light + " " + p.hue.name), place: region(x, y)}
+	d.caption = fmt.Sprintf("a %s %s %s with a %s border and %s texture in the %s of ", size, d.look, shape, border, texture, d.place)
+	return d
+}
+
+// hue is a colour of objects: how much of a channel dark ones take and bright ones add.
+type hue struct {
+	name         string
+	dark, bright [3]float64
+}
+
+// hues are those of objects on skin.
+var hues = []hue{
+	{"brown", [3]float64{0.6, 1, 1.2}, [3]float64{1, 0.8, 0.5}},
+	{"red", [3]float64{0.2, 1.2, 1}, [3]float64{1.2, 0.4, 0.4}},
+	{"blue", [3]float64{1.2, 0.9, 0.4}, [3]float64{0.4, 0.7, 1.2}},
+	{"grey", [3]float64{1, 1, 1}, [3]float64{1, 1, 1}},
+}
+
+// tint draws how strongly an object shows in each channel: the zero hue in all alike.
+func (h hue) tint(sign float64, rng *rand.Rand) [3]float64 {
+	if h.name == "" {
+		return [3]float64{1, 1, 1}
+	}
+	t := h.dark
+	if sign > 0 {
+		t = h.bright
+	}
+	for c := range t {
+		t[c] *= Uniform{0.85, 1.15}.draw(rng)
+	}
+	return t
 }
 
 // region names a place in plain words.

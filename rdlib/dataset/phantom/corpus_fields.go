@@ -4,10 +4,10 @@ import "math"
 
 // fields are the backgrounds beside ultrasound.
 var fields = []field{
-	{"ct", "a ct-like slice", 0x63742d6c696b65, paintCT},
-	{"mri", "an mri-like slice", 0x6d72692d6c696b, paintMRI},
-	{"xray", "an x-ray-like picture", 0x787261792d6c69, paintXRay},
-	{"skin", "a skin-like picture", 0x736b696e2d6c69, paintSkin},
+	{"ct", "a ct-like slice", false, 0x63742d6c696b65, paintCT},
+	{"mri", "an mri-like slice", false, 0x6d72692d6c696b, paintMRI},
+	{"xray", "an x-ray-like picture", false, 0x787261792d6c69, paintXRay},
+	{"skin", "a skin-like picture", true, 0x736b696e2d6c69, paintSkin},
 }
 
 // grey makes room for one channel.
@@ -120,8 +120,7 @@ func paintXRay(p *painting) {
 	p.grain(Uniform{0.005, 0.04}.draw(rng))
 }
 
-// paintSkin draws coloured skin with a soft pattern, sometimes hairs and dark corners. Objects are pigment: they show most
-// in green and blue.
+// paintSkin draws coloured skin with a soft pattern, sometimes hairs and dark corners. Objects have one of the hues.
 func paintSkin(p *painting) {
 	rng := p.rng
 	n := p.size * p.size
@@ -143,7 +142,7 @@ func paintSkin(p *painting) {
 	for range max(0, rng.IntN(9)-4) {
 		p.hair()
 	}
-	p.tint = [3]float64{Uniform{0.5, 1}.draw(rng), Uniform{0.8, 1.2}.draw(rng), Uniform{0.7, 1.2}.draw(rng)}
+	p.hue = hues[rng.IntN(len(hues))]
 	p.place = p.within(0.45)
 	p.grain(Uniform{0.005, 0.025}.draw(rng))
 }

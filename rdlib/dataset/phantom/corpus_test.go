@@ -69,9 +69,9 @@ func TestObjectsShow(t *testing.T) {
 	for _, f := range fields {
 		seen := map[[32]byte]bool{}
 		for class, name := range objectClasses {
-			img, caption := f.generator().image(Options{Size: 64, Seed: 2}, class, 1)
-			if (name == "none") != strings.HasPrefix(caption, "nothing") {
-				t.Errorf("%s/%s: caption %q", f.name, name, caption)
+			img, shows := f.generator().image(Options{Size: 64, Seed: 2}, class, 1)
+			if (name == "none") != strings.HasPrefix(shows.caption, "nothing") {
+				t.Errorf("%s/%s: caption %q", f.name, name, shows.caption)
 			}
 			var pix []uint8
 			switch img := img.(type) {
@@ -95,6 +95,47 @@ func TestObjectsShow(t *testing.T) {
 			}
 			seen[sum] = true
 		}
+	}
+}
+
+// The folders of a task answer it, as the captions do, and no image is in two tasks.
+func TestTasksAskForWhatIsSaid(t *testing.T) {
+	for _, c := range Corpora() {
+		seen := map[[32]byte]string{}
+		for _, task := range Tasks {
+			dir := filepath.Join(t.TempDir(), string(task))
+			if err := c.WriteTask(dir, task, Options{PerClass: 3, Size: 32, Seed: 5}); err != nil {
+				t.Fatal(err)
+			}
+			captions, err := dataset.ReadCaptions(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			classes := map[string]bool{}
+			for path, text := range captions {
+				folder, name := filepath.Split(path)
+				answer, of := strings.CutPrefix(filepath.Clean(folder), c.Name+"_")
+				classes[answer] = true
+				empty := strings.HasPrefix(text, "nothing")
+				if words := strings.ReplaceAll(answer, "_", " "); !of || empty != (answer == "none") || task != Shapes && !empty && !strings.Contains(text, " "+words+" ") {
+					t.Errorf("%s %s: %s is %q", c.Name, task, path, text)
+				}
+				pixels, err := os.ReadFile(filepath.Join(dir, path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if other := seen[sha256.Sum256(pixels)]; other != "" {
+					t.Errorf("%s %s: %s is %s", c.Name, task, name, other)
+				}
+				seen[sha256.Sum256(pixels)] = path
+			}
+			if least := map[Task]int{Shapes: 14, Looks: 3, Places: 3}[task]; len(classes) < least || c.Colour && task == Looks && len(classes) != 9 {
+				t.Errorf("%s %s: classes %v", c.Name, task, classes)
+			}
+		}
+	}
+	if err := Corpora()[0].WriteTask(t.TempDir(), "shade", Options{}); err == nil || !strings.Contains(err.Error(), "shape look place") {
+		t.Errorf("a task that does not exist: %v", err)
 	}
 }
 

@@ -110,8 +110,8 @@ var DefaultDermoscopy = Dermoscopy{
 
 var skinGenerator = generator{
 	name: "dermoscopy", version: DermoscopyVersion, classes: dermoscopyClasses, parameters: DefaultDermoscopy, stream: 0x6465726d6f73636f,
-	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		return DefaultDermoscopy.draw(class, size, rng), ""
+	draw: func(class, size int, rng *rand.Rand) (image.Image, description) {
+		return DefaultDermoscopy.draw(class, size, rng), description{}
 	},
 }
 

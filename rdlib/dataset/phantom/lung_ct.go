@@ -96,13 +96,13 @@ var lungCTClasses = []string{"CT_COVID", "CT_NonCOVID"}
 
 var lungCTGenerator = generator{
 	name: "lung CT", version: LungCTVersion, classes: lungCTClasses, parameters: DefaultLungCT, stream: 0xc7a4d2b60f1e3858,
-	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		return DefaultLungCT.draw(class, size, rng)
+	draw: func(class, size int, rng *rand.Rand) (image.Image, description) {
+		return DefaultLungCT.draw(class, size, rng), description{}
 	},
 }
 
 // draw makes one image of a class.
-func (l LungCT) draw(class, size int, rng *rand.Rand) (image.Image, string) {
+func (l LungCT) draw(class, size int, rng *rand.Rand) image.Image {
 	c := newChest(l, size, rng)
 	covid := lungCTClasses[class] == "CT_COVID"
 	if rng.Float64() < l.Atypical {
@@ -117,7 +117,7 @@ func (l LungCT) draw(class, size int, rng *rand.Rand) (image.Image, string) {
 	} else if i := choose(rng, l.Others[:]); i >= 0 {
 		c.opacities([]Opacities{l.Lobar, l.Nodules, l.Veil, l.Bullae}[i])
 	}
-	return c.scan(l), ""
+	return c.scan(l)
 }
 
 // choose draws an index with the given probabilities, −1 with what is left.

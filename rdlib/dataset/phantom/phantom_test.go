@@ -57,7 +57,7 @@ type writable struct {
 
 // kinds are all that can be written: the downstream phantoms by their data set, the corpora by their modality.
 var kinds = func() map[string]writable {
-	all := map[string]writable{"ultrasound corpus": {UltrasoundPretrain, pretrainGenerator}}
+	all := map[string]writable{"ultrasound corpus": {Corpora()[0].Write, pretrainGenerator}}
 	for _, k := range Kinds() {
 		all[k.Name] = writable{k.Write, k.generator}
 	}

@@ -10,7 +10,7 @@ import (
 // PretrainVersion changes whenever the same options give other images or captions.
 const PretrainVersion = 2
 
-// Pretrain holds everything that decides how UltrasoundPretrain's images look.
+// Pretrain holds everything that decides how the ultrasound corpus looks.
 type Pretrain struct {
 	Scanner   Scanner `json:"scanner"`
 	Tissue    Tissue  `json:"tissue"`
@@ -38,20 +38,15 @@ var pretrainClasses = []string{
 	"pair", "ring", "spiculated", "tube_horizontal", "tube_vertical",
 }
 
-// UltrasoundPretrain writes a folder of class folders for the pre-training of a miniature teacher: the tissue and the
-// speckle of BreastUltrasound, but another task, to name the shape that lies in it out of fourteen. Size, contrast, what
-// lies behind the shape and the scanner's settings vary alike in all classes. Folders that exist are treated as by
-// BreastUltrasound. Use another seed than for the task the teacher is to be distilled on.
-func UltrasoundPretrain(dir string, o Options) error {
-	return write(dir, pretrainGenerator, o)
-}
-
+// pretrainGenerator draws the tissue and the speckle of BreastUltrasound for another task, to name the shape that lies in it out of
+// fourteen. Size, contrast, what lies behind the shape and the scanner's settings vary alike in all classes.
 var pretrainGenerator = generator{
 	name: "ultrasound shapes for pre-training", version: PretrainVersion, classes: pretrainClasses, parameters: DefaultPretrain,
 	stream: 0x9e3779b97f4a7c15,
-	draw: func(class, size int, rng *rand.Rand) (image.Image, string) {
-		img, caption := DefaultPretrain.draw(class, size, rng)
-		return img, caption + " an ultrasound-like image"
+	draw: func(class, size int, rng *rand.Rand) (image.Image, description) {
+		img, shows := DefaultPretrain.draw(class, size, rng)
+		shows.caption += " an ultrasound-like image"
+		return img, shows
 	},
 }
 
@@ -63,7 +58,7 @@ var pretrainNames = map[string]string{
 }
 
 // describe says in words what was drawn, in those of the other corpora.
-func (p Pretrain) describe(class string, m mass, width float64) string {
+func (p Pretrain) describe(class string, m mass, width float64) description {
 	half := func(v float64, between Uniform, low, high string) string {
 		if v < (between.Low+between.High)/2 {
 			return low
@@ -77,19 +72,20 @@ func (p Pretrain) describe(class string, m mass, width float64) string {
 	text := fmt.Sprintf("a %s %s %s", half(width, p.HalfWidth, "small", "large"), light, pretrainNames[class])
 	switch class {
 	case "none":
-		return "nothing but"
+		return description{caption: "nothing but"}
 	case "band_shadow", "calcifications":
 	default:
 		text += fmt.Sprintf(" with a %s border and %s texture", half(m.edge, p.Edge, "sharp", "soft"), half(m.heterogeneity, pretrainHeterogeneity, "even", "coarse"))
 	}
-	return text + " in the " + region(m.x, m.y) + " of"
+	place := region(m.x, m.y)
+	return description{text + " in the " + place + " of", light, place}
 }
 
 // pretrainHeterogeneity is the variation inside a shape, dB.
 var pretrainHeterogeneity = Uniform{0.5, 4}
 
-// draw makes one image of a class and the beginning of its caption.
-func (p Pretrain) draw(class, size int, rng *rand.Rand) (*image.Gray, string) {
+// draw makes one image of a class and describes it, up to the image it is in.
+func (p Pretrain) draw(class, size int, rng *rand.Rand) (*image.Gray, description) {
 	s := newScene(size, p.Tissue, rng)
 	width := p.HalfWidth.draw(rng)
 	m := mass{
@@ -101,7 +97,7 @@ func (p Pretrain) draw(class, size int, rng *rand.Rand) (*image.Gray, string) {
 	}
 	contrast := p.Contrast.draw(rng)
 	name := pretrainClasses[class]
-	scan := func() (*image.Gray, string) {
+	scan := func() (*image.Gray, description) {
 		return p.Scanner.scan(s.v, size, rng), p.describe(name, m, width)
 	}
 	switch name {

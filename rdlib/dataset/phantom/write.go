@@ -40,8 +40,10 @@ type generator struct {
 	classes    []string
 	parameters any
 	stream     uint64 // keeps generators apart that are given the same seed
-	// draw makes an image of a class, and a caption where the generator has them.
-	draw func(class, size int, rng *rand.Rand) (img image.Image, caption string)
+	// draw makes an image of a class, and says what it shows where the generator has captions.
+	draw func(class, size int, rng *rand.Rand) (image.Image, description)
+	// folder names the folder of an image of a class; nil: the class.
+	folder func(class string, d description) string
 }
 
 // counts resolves the options for a number of classes.
@@ -151,9 +153,9 @@ func alreadyThere(dir string, marker []byte) (bool, error) {
 // writeImages draws on all processors.
 func (g generator) writeImages(dir string, o Options, counts []int) error {
 	type job struct{ class, index int }
-	captions := make([][]string, len(counts))
+	captions := make([][][]string, len(counts))
 	for class, n := range counts {
-		captions[class] = make([]string, n)
+		captions[class] = make([][]string, n)
 	}
 	jobs := make(chan job)
 	var group sync.WaitGroup
@@ -162,19 +164,15 @@ func (g generator) writeImages(dir string, o Options, counts []int) error {
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for j := range jobs {
-				caption, err := g.writeImage(dir, o, j.class, j.index)
-				captions[j.class][j.index] = caption
+				row, err := g.writeImage(dir, o, j.class, j.index)
+				captions[j.class][j.index] = row
 				if err != nil {
 					once.Do(func() { failed = err })
 				}
 			}
 		})
 	}
-	for class, name := range g.classes {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
-			once.Do(func() { failed = err })
-			break
-		}
+	for class := range g.classes {
 		for index := range counts[class] {
 			jobs <- job{class, index}
 		}
@@ -188,12 +186,12 @@ func (g generator) writeImages(dir string, o Options, counts []int) error {
 }
 
 // writeCaptions writes captions.csv, unless the generator has no captions.
-func (g generator) writeCaptions(dir string, captions [][]string) error {
+func (g generator) writeCaptions(dir string, captions [][][]string) error {
 	rows := [][]string{{"path", "caption"}}
-	for class, texts := range captions {
-		for index, text := range texts {
-			if text != "" {
-				rows = append(rows, []string{g.classes[class] + "/" + fileName(index), text})
+	for _, class := range captions {
+		for _, row := range class {
+			if row[1] != "" {
+				rows = append(rows, row)
 			}
 		}
 	}
@@ -207,19 +205,25 @@ func (g generator) writeCaptions(dir string, captions [][]string) error {
 	return os.WriteFile(filepath.Join(dir, dataset.CaptionsFile), encoded.Bytes(), 0o644)
 }
 
-func fileName(index int) string { return fmt.Sprintf("phantom_%04d.png", index+1) }
-
-func (g generator) writeImage(dir string, o Options, class, index int) (caption string, err error) {
-	img, caption := g.image(o, class, index)
+// writeImage writes an image and returns its row of the captions.
+func (g generator) writeImage(dir string, o Options, class, index int) ([]string, error) {
+	img, shows := g.image(o, class, index)
+	folder, name := g.classes[class], fmt.Sprintf("phantom_%04d.png", index+1)
+	if g.folder != nil {
+		folder, name = g.folder(folder, shows), folder+"_"+name
+	}
+	if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+		return nil, err
+	}
 	var encoded bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
 	if err := encoder.Encode(&encoded, img); err != nil {
-		return "", err
+		return nil, err
 	}
-	return caption, os.WriteFile(filepath.Join(dir, g.classes[class], fileName(index)), encoded.Bytes(), 0o644)
+	return []string{folder + "/" + name, shows.caption}, os.WriteFile(filepath.Join(dir, folder, name), encoded.Bytes(), 0o644)
 }
 
 // image draws one image from its own stream.
-func (g generator) image(o Options, class, index int) (img image.Image, caption string) {
+func (g generator) image(o Options, class, index int) (image.Image, description) {
 	return g.draw(class, o.Size, rand.New(rand.NewPCG(o.Seed, g.stream^(uint64(class)<<32|uint64(index)))))
 }
