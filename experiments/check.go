@@ -222,8 +222,8 @@ func (c *checker) teachers() {
 			c.say(c.source.at("teachers", i), "teacher %s: give either miniature: true or a file", t.Name)
 		case t.Miniature:
 			c.known("miniature", t.Name, miniatures, "teachers", i, "name")
-			if c.Miniatures.PerClass < 1 || !(c.Miniatures.Share > 0) {
-				c.say(c.source.at("miniatures"), "miniatures need per_class and share above 0")
+			if c.Miniatures.PerClass < 4 || !(c.Miniatures.Share > 0) {
+				c.say(c.source.at("miniatures"), "miniatures need at least 4 images a class (per_class) and a share above 0")
 			}
 		case !localPath(t.File):
 			c.say(c.source.at("teachers", i, "file"), "file %q does not lie below the root of the data or the work folder", t.File)

@@ -94,9 +94,9 @@ func (m *Matrix) makeMiniature(ctx context.Context, session *rdlib.Session, name
 	return path, nil
 }
 
-// ProbeMiniatures makes the miniatures and probes each on the five phantoms against random weights. Under out lie the
-// miniatures' own records (teachers/), the probes' records and their table.
-func ProbeMiniatures(ctx context.Context, session *rdlib.Session, m *Matrix, seeds int, work, out, command string) error {
+// ProbeMiniatures makes the miniatures and probes each on the five phantoms, of perClass images a class, against random weights. Under
+// out lie the miniatures' own records (teachers/), the probes' records and their table.
+func ProbeMiniatures(ctx context.Context, session *rdlib.Session, m *Matrix, perClass, seeds int, work, out, command string) error {
 	var teachers []string
 	for _, mini := range Miniatures(m) {
 		path, err := m.makeMiniature(ctx, session, mini.Name, work)
@@ -116,7 +116,7 @@ func ProbeMiniatures(ctx context.Context, session *rdlib.Session, m *Matrix, see
 		if d.Phantom == "" {
 			continue
 		}
-		data, err := m.makePhantom(session.Log, d.Phantom, d.PerClass, work)
+		data, err := m.makePhantom(session.Log, d.Phantom, perClass, filepath.Join(work, "probes"))
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ import (
 func miniaturesCommand() *cobra.Command {
 	var session sessionFlags
 	var name, work, out string
-	var seeds int
+	var perClass, seeds int
 	cmd := &cobra.Command{
 		Use:   "miniatures --out DIR",
 		Short: "Pre-train the three miniature foundation models on phantoms and probe what they learnt",
@@ -39,7 +39,7 @@ fits linear probes on the five phantoms, against the same networks with random w
 				return err
 			}
 			defer s.Close()
-			if err := experiments.ProbeMiniatures(cmd.Context(), s, matrix, seeds, work, out, commandLine("bin/rd")); err != nil {
+			if err := experiments.ProbeMiniatures(cmd.Context(), s, matrix, perClass, seeds, work, out, commandLine("bin/rd")); err != nil {
 				return err
 			}
 			table, err := os.ReadFile(filepath.Join(out, "table.md"))
@@ -52,6 +52,7 @@ fits linear probes on the five phantoms, against the same networks with random w
 	f := cmd.Flags()
 	session.add(f)
 	f.StringVar(&name, "profile", "quick", "profile whose phantoms and miniatures they are: "+strings.Join(profiles.Names(), ", "))
+	f.IntVar(&perClass, "per-class", 600, "images a class of the phantoms to probe on; students are trained on fewer, whose test says little about a point")
 	f.IntVar(&seeds, "seeds", 5, "seeds 1 … N of the probes")
 	f.StringVar(&work, "work", "runs", "folder of phantoms and teachers")
 	f.StringVar(&out, "out", "", "folder of records and table (required)")

@@ -11,7 +11,7 @@ import (
 )
 
 // CorpusVersion changes whenever the same options give other images or captions.
-const CorpusVersion = 2
+const CorpusVersion = 3
 
 // Corpus is a set of images to pre-train on: backgrounds that resemble one modality, and in each an object whose shape and
 // texture name its class. No class is a diagnosis. Each image has a caption that says what was drawn.
@@ -29,7 +29,7 @@ type Task string
 const (
 	Shapes Task = "shape" // shape and texture, in which images are drawn in equal numbers
 	Looks  Task = "look"  // bright or dark, of which hue
-	Places Task = "place" // which ninth of the image
+	Places Task = "place" // which quarter of the image, where there is one; or a few, or many
 )
 
 // Tasks are all of them.
@@ -97,12 +97,13 @@ type Object struct {
 	Soft      Uniform `json:"soft"`     // blur of a soft border, in parts of the radius
 	Sharp     Uniform `json:"sharp"`    // of a sharp one
 	Grain     Uniform `json:"grain"`    // amplitude of a coarse texture, in parts of the contrast
+	Several   float64 `json:"several"`  // probability of a few or many smaller ones, alike but for their outlines
 }
 
 // DefaultObject is fixed.
 var DefaultObject = Object{
 	HalfWidth: Uniform{0.12, 0.25}, Aspect: Uniform{0.75, 1.35}, Contrast: Uniform{0.22, 0.45},
-	Soft: Uniform{0.3, 0.5}, Sharp: Uniform{0.04, 0.1}, Grain: Uniform{0.8, 1.3},
+	Soft: Uniform{0.3, 0.5}, Sharp: Uniform{0.04, 0.1}, Grain: Uniform{0.8, 1.3}, Several: 0.5,
 }
 
 // field is a kind of background.
@@ -110,7 +111,8 @@ type field struct {
 	name, article string
 	colour        bool
 	stream        uint64
-	// paint draws a background with values around 0…1 and says where an object may lie.
+	parameters    any // of the background
+	// paint draws a background and says where an object may lie.
 	paint func(p *painting)
 }
 
@@ -119,18 +121,9 @@ type painting struct {
 	size     int
 	channels [][]float64
 	rng      *rand.Rand
-	place    func() (x, y float64) // where an object's centre may lie
-	hue      hue                   // of objects; of a grey image the zero value
-	tint     [3]float64            // how strongly an object shows in each channel
-}
-
-// each calls visit for every pixel with its position in 0…1.
-func (p *painting) each(visit func(i int, x, y float64)) {
-	for py := range p.size {
-		for px := range p.size {
-			visit(py*p.size+px, (float64(px)+0.5)/float64(p.size), (float64(py)+0.5)/float64(p.size))
-		}
-	}
+	place    func() (at point, found bool) // where an object's centre may lie
+	hue      hue                           // of objects; of a grey image the zero value
+	tint     [3]float64                    // how strongly an object shows in each channel
 }
 
 // add adds a value to all channels of a pixel, as the tint says.
@@ -144,9 +137,10 @@ func (f field) generator() generator {
 	return generator{
 		name: f.name + "-like field with objects for pre-training", version: CorpusVersion, classes: objectClasses,
 		parameters: struct {
-			Field  string `json:"field"`
-			Object Object `json:"object"`
-		}{f.name, DefaultObject},
+			Field      string `json:"field"`
+			Background any    `json:"background"`
+			Object     Object `json:"object"`
+		}{f.name, f.parameters, DefaultObject},
 		stream: f.stream, draw: f.draw,
 	}
 }
@@ -158,57 +152,101 @@ func (f field) draw(class, size int, rng *rand.Rand) (image.Image, description) 
 	name := objectClasses[class]
 	shows := description{caption: "nothing but "}
 	if name != "none" {
-		shows = p.object(name, DefaultObject)
+		shows = p.objects(name, DefaultObject)
 	}
 	shows.caption += f.article
 	return p.image(), shows
 }
 
-// object draws an object of a class somewhere and describes it, up to the image it is in.
-func (p *painting) object(class string, o Object) description {
+// objects draws one, a few or many objects of a class somewhere and describes them, up to the image they are in.
+func (p *painting) objects(class string, o Object) description {
 	rng := p.rng
 	shape, texture, _ := strings.Cut(class, "_")
-	x, y := p.place()
-	width, aspect := o.HalfWidth.draw(rng), math.Sqrt(o.Aspect.draw(rng))
+	k := kind{shape: shape}
+	width := o.HalfWidth.draw(rng)
 	sign, light := 1.0, "bright"
 	if rng.IntN(2) == 0 {
 		sign, light = -1, "dark"
 	}
-	edge, border := o.Soft.draw(rng), "soft"
+	border := "soft"
+	k.edge = o.Soft.draw(rng)
 	if rng.IntN(2) == 0 {
-		edge, border = o.Sharp.draw(rng), "sharp"
+		k.edge, border = o.Sharp.draw(rng), "sharp"
 	}
-	contrast := sign * o.Contrast.draw(rng)
+	k.contrast = sign * o.Contrast.draw(rng)
 	p.tint = p.hue.tint(sign, rng)
-	grain := 0.0
 	if texture == "coarse" {
-		grain = o.Grain.draw(rng)
+		k.grain = o.Grain.draw(rng)
 	}
+	size := "large"
+	if width < (o.HalfWidth.Low+o.HalfWidth.High)/2 {
+		size = "small"
+	}
+	number, few := 1, rng.IntN(2) == 0
+	if o.Several > rng.Float64() {
+		number = 4 + rng.IntN(4)
+		if few {
+			number = 2 + rng.IntN(2)
+		}
+	}
+	at := point{0.5, 0.5}
+	for range number {
+		if place, found := p.place(); found {
+			at = place
+		}
+		p.object(k, at, width/math.Pow(float64(number), 0.4), math.Sqrt(o.Aspect.draw(rng)))
+	}
+	name := shape
+	if shape == "lobed" {
+		name = "lobed shape"
+	}
+	d := description{look: strings.TrimSpace(light + " " + p.hue.name), place: region(at)}
+	article, where := "a", "the "+d.place
+	if number > 1 {
+		article, name, d.place = "many", name+"s", "many places"
+		if few {
+			article, d.place = "a few", "a few places"
+		}
+		where = d.place
+	}
+	d.caption = fmt.Sprintf("%s %s %s %s with a %s border and %s texture in %s of ", article, size, d.look, name, border, texture, where)
+	return d
+}
+
+// kind is what the objects of an image have in common.
+type kind struct {
+	shape                 string
+	edge, contrast, grain float64
+}
+
+// object draws one around a place.
+func (p *painting) object(k kind, at point, width, aspect float64) {
+	rng := p.rng
 	noise := newNoise(rng)
 	scale := Uniform{2.5, 4}.draw(rng) / width
 	paint := func(b body, ring bool) {
 		s := &canvas{size: p.size}
-		s.each(b, 1+edge+0.3, func(i int, r float64) {
-			inside := smooth((1 + edge - r) / (2 * edge))
+		s.each(b, 1+k.edge+0.3, func(i int, r float64) {
+			inside := smooth((1 + k.edge - r) / (2 * k.edge))
 			if ring {
-				t := (r - 0.85) / max(edge, 0.22)
+				t := (r - 0.85) / max(k.edge, 0.22)
 				inside = math.Exp(-t * t)
 			}
 			if inside > 0 {
 				px, py := float64(i%p.size)/float64(p.size), float64(i/p.size)/float64(p.size)
-				p.add(i, contrast*inside*(1+grain*noise.at(scale*px, scale*py)))
+				p.add(i, k.contrast*inside*(1+k.grain*noise.at(scale*px, scale*py)))
 			}
 		})
 	}
-	b := body{x: x, y: y, halfWidth: width * aspect, halfHeight: width / aspect, tilt: 2 * math.Pi * rng.Float64(), shape: &ellipse}
-	switch shape {
+	b := body{x: at.x, y: at.y, halfWidth: width * aspect, halfHeight: width / aspect, tilt: 2 * math.Pi * rng.Float64(), shape: &ellipse}
+	switch k.shape {
 	case "band":
 		b.halfWidth, b.halfHeight = 3*width, 0.45*width
 	case "cluster":
 		for range 5 + rng.IntN(5) {
 			angle, r := 2*math.Pi*rng.Float64(), 1.2*width*math.Sqrt(rng.Float64())
 			c := b
-			c.x, c.y = x+r*math.Cos(angle), y+r*math.Sin(angle)
+			c.x, c.y = at.x+r*math.Cos(angle), at.y+r*math.Sin(angle)
 			c.halfWidth, c.halfHeight = 0.3*width, 0.3*width
 			paint(c, false)
 		}
@@ -218,7 +256,7 @@ func (p *painting) object(class string, o Object) description {
 		b.halfWidth, b.halfHeight = 0.6*b.halfWidth, 0.6*b.halfHeight
 		c := b
 		angle := 2 * math.Pi * rng.Float64()
-		c.x, c.y = x+1.6*width*math.Cos(angle), y+1.6*width*math.Sin(angle)
+		c.x, c.y = at.x+1.6*width*math.Cos(angle), at.y+1.6*width*math.Sin(angle)
 		paint(c, false)
 	case "star":
 		b.halfWidth, b.halfHeight = 0.75*b.halfWidth, 0.75*b.halfHeight
@@ -226,16 +264,9 @@ func (p *painting) object(class string, o Object) description {
 	case "tube":
 		b.halfWidth, b.halfHeight = 1.9*width, 0.28*width
 	}
-	if shape != "cluster" {
-		paint(b, shape == "ring")
+	if k.shape != "cluster" {
+		paint(b, k.shape == "ring")
 	}
-	size := "large"
-	if width < (o.HalfWidth.Low+o.HalfWidth.High)/2 {
-		size = "small"
-	}
-	d := description{look: strings.TrimSpace(light + " " + p.hue.name), place: region(x, y)}
-	d.caption = fmt.Sprintf("a %s %s %s with a %s border and %s texture in the %s of ", size, d.look, shape, border, texture, d.place)
-	return d
 }
 
 // hue is a colour of objects: how much of a channel dark ones take and bright ones add.
@@ -268,10 +299,15 @@ func (h hue) tint(sign float64, rng *rand.Rand) [3]float64 {
 }
 
 // region names a place in plain words.
-func region(x, y float64) string {
-	names := [3][3]string{{"upper left", "upper middle", "upper right"}, {"left", "centre", "right"}, {"lower left", "lower middle", "lower right"}}
-	third := func(v float64) int { return min(max(int(v*3), 0), 2) }
-	return names[third(y)][third(x)]
+func region(at point) string {
+	row, column := "upper", "left"
+	if at.y > 0.5 {
+		row = "lower"
+	}
+	if at.x > 0.5 {
+		column = "right"
+	}
+	return row + " " + column
 }
 
 // image rounds to 8 bits.

@@ -135,8 +135,7 @@ func (d Dermoscopy) draw(class, size int, rng *rand.Rand) image.Image {
 	if rng.Float64() < d.Atypical {
 		class = (class + 1 + rng.IntN(len(d.Lesions)-1)) % len(d.Lesions)
 	}
-	s := &skin{rng, size, newCanvas(size), newCanvas(size), newCanvas(size), newCanvas(size)}
-	s.healthy(d)
+	s := newSkin(d, size, rng)
 	share := 1.0
 	if rng.Float64() < d.Faint {
 		share = 0.5
@@ -145,9 +144,9 @@ func (d Dermoscopy) draw(class, size int, rng *rand.Rand) image.Image {
 	return s.photograph(d)
 }
 
-// healthy is skin without a lesion: tan, flush, mottled, with a fine relief of lines.
-func (s *skin) healthy(d Dermoscopy) {
-	rng := s.rng
+// newSkin is skin without a lesion: tan, flush, mottled, with a fine relief of lines.
+func newSkin(d Dermoscopy, size int, rng *rand.Rand) *skin {
+	s := &skin{rng, size, newCanvas(size), newCanvas(size), newCanvas(size), newCanvas(size)}
 	tan, flush, mottle, lines := d.Tan.draw(rng), d.Flush.draw(rng), d.Mottle.draw(rng), d.Lines.draw(rng)
 	patches, relief, spots := newNoise(rng), newCells(rng), newNoise(rng)
 	s.melanin.fill(func(x, y float64) float64 {
@@ -157,6 +156,7 @@ func (s *skin) healthy(d Dermoscopy) {
 	s.blood.fill(func(x, y float64) float64 {
 		return max(0, flush+mottle*(patches.at(5*x+9, 5*y)+0.8*spots.at(22*x, 22*y+7)))
 	})
+	return s
 }
 
 // lesion adds a lesion near the middle.

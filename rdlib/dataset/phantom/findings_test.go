@@ -105,8 +105,7 @@ func TestPigmentsHaveTheirColours(t *testing.T) {
 	d.Hairs, d.Corners, d.Bubbles, d.Ruler, d.Noise = Normal{}, 0, 0, 0, Uniform{}
 	d.Cast, d.Tan, d.Flush, d.Mottle = Normal{}, Uniform{0.1, 0.1}, Uniform{0.1, 0.1}, Uniform{}
 	mean := func(add func(s *skin)) (c [3]float64) {
-		s := &skin{stream(1), 32, newCanvas(32), newCanvas(32), newCanvas(32), newCanvas(32)}
-		s.healthy(d)
+		s := newSkin(d, 32, stream(1))
 		add(s)
 		img := s.photograph(d)
 		for y := range 32 {

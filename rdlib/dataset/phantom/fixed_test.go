@@ -18,12 +18,12 @@ var fixed = map[string]struct {
 	"busi":              {1, "031b6918749f4a9d"},
 	"chestxray":         {2, "ba9f7fab41c40f1c"},
 	"covid_ct":          {2, "b385bbacb3526dd8"},
-	"ct corpus":         {2, "86db5696881e4d7a"},
+	"ct corpus":         {3, "77346c2fe5c30514"},
 	"isic2018":          {3, "540942441591a60a"},
-	"mri corpus":        {2, "75b804a3b3358294"},
-	"skin corpus":       {2, "ee5699e5cd71ae63"},
-	"ultrasound corpus": {2, "c705017b629f9da2"},
-	"xray corpus":       {2, "c793e5811bd42d9d"},
+	"mri corpus":        {3, "57b14a3ba466a31f"},
+	"skin corpus":       {3, "2515e9587dbce0fb"},
+	"ultrasound corpus": {3, "c705017b629f9da2"},
+	"xray corpus":       {3, "e4f5236ddc0999bb"},
 }
 
 //go:noinline

@@ -8,7 +8,7 @@ import (
 )
 
 // PretrainVersion changes whenever the same options give other images or captions.
-const PretrainVersion = 2
+const PretrainVersion = 3
 
 // Pretrain holds everything that decides how the ultrasound corpus looks.
 type Pretrain struct {
@@ -77,7 +77,7 @@ func (p Pretrain) describe(class string, m mass, width float64) description {
 	default:
 		text += fmt.Sprintf(" with a %s border and %s texture", half(m.edge, p.Edge, "sharp", "soft"), half(m.heterogeneity, pretrainHeterogeneity, "even", "coarse"))
 	}
-	place := region(m.x, m.y)
+	place := region(point{m.x, m.y})
 	return description{text + " in the " + place + " of", light, place}
 }
 
