@@ -141,7 +141,11 @@ func (r *Results) teacherNotes(has func(MatrixMethod) bool, teacher func(name st
 		if t == nil || adapts(method.method()) || !has(method) || !teacher(c.Teacher) {
 			continue
 		}
-		files = append(files, fmt.Sprintf("%s (sha256 %.12s…)", c.Teacher, t.SHA256))
+		file := fmt.Sprintf("%s (sha256 %.12s…)", c.Teacher, t.SHA256)
+		if t.Phantom && r.plan.Data != Phantom {
+			file += ", pre-trained on phantoms (synthetic images) in part at least"
+		}
+		files = append(files, file)
 		if t.SawData {
 			seen = append(seen, fmt.Sprintf("%s has seen %s in pre-training: what its students reach there says nothing about new images.", c.Teacher, c.Dataset))
 		}

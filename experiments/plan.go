@@ -99,7 +99,7 @@ func (m *Matrix) checkSelection(s Selection) error {
 	if s.Seeds < 0 || s.Seeds > maxSeeds {
 		return fmt.Errorf("--seeds %d: 1 to %d are possible", s.Seeds, maxSeeds)
 	}
-	if m.Data == Real && s.Root == "" && slices.ContainsFunc(m.Datasets, func(d MatrixDataset) bool { return d.Phantom == "" }) {
+	if m.Data == Real && s.Root == "" {
 		return fmt.Errorf("profile %s is for real images: give their folder with --data", m.Name)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"rd/rdlib/checkpoint"
 	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/foundation"
@@ -289,7 +290,7 @@ func (a *adaptation) export(t *train.Trained, weights model.Weights) error {
 	if err := car.Write(a.path); err != nil {
 		return err
 	}
-	return model.SaveSafetensors(WhiteBox(a.path), weights, map[string]string{"format": "pt", "architecture": t.Student.Name()})
+	return saveWeights(WhiteBox(a.path), t.Student, weights, checkpoint.Origin{Input: a.info.Preprocess, Pretraining: car.Pretraining, Adapted: car.Adapted, Licence: car.Licence})
 }
 
 func (a *adaptation) record(t *train.Trained, curves []record.Epoch, started time.Time) *record.Record {

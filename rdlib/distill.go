@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"rd/rdlib/checkpoint"
 	"rd/rdlib/dataset"
 	"rd/rdlib/deploy"
 	"rd/rdlib/foundation"
@@ -77,7 +78,7 @@ func (s *Session) Distill(ctx context.Context, o Options, out string) (*record.R
 	if err := job.Dataset.WriteManifest(filepath.Join(out, ManifestFile)); err != nil {
 		return nil, err
 	}
-	if err := model.SaveSafetensors(filepath.Join(out, WeightsFile), trained.LastWeights, map[string]string{"format": "pt", "architecture": trained.Student.Name()}); err != nil {
+	if err := saveWeights(filepath.Join(out, WeightsFile), trained.Student, trained.LastWeights, job.origin()); err != nil {
 		return nil, err
 	}
 	student := filepath.Join(out, StudentFile)
@@ -149,6 +150,21 @@ func (j *Job) metadata(student *model.Network) deploy.Metadata {
 		m.Phantom = p.Generator
 	}
 	return m
+}
+
+// origin is what the student's weights say of themselves.
+func (j *Job) origin() checkpoint.Origin {
+	o := checkpoint.Origin{Input: j.input, Pretraining: &foundation.Pretraining{
+		Kind: "student by " + j.Config.Method, Data: j.Config.Dataset.Name, Phantom: j.Dataset.Phantom != nil, Seen: []string{j.Config.Dataset.Name},
+	}}
+	if j.teacher != nil && j.teacher.SideCar != nil {
+		o.Licence = j.teacher.SideCar.Licence
+		if p := j.teacher.SideCar.Pretraining; p != nil {
+			o.Pretraining.Phantom = o.Pretraining.Phantom || p.Phantom
+			o.Pretraining.Seen = append(o.Pretraining.Seen, p.Seen...)
+		}
+	}
+	return o
 }
 
 // samples are the test images with what training answered, decoded again from their files.

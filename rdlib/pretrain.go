@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"rd/rdlib/checkpoint"
 	"rd/rdlib/dataset"
 	"rd/rdlib/distill"
 	"rd/rdlib/foundation"
@@ -351,9 +352,6 @@ func (p *pretraining) export(path string, weights model.Weights) error {
 	if err != nil {
 		return err
 	}
-	if err := model.SaveSafetensors(WhiteBox(path), weights, map[string]string{"format": "pt", "architecture": p.network.Name()}); err != nil {
-		return err
-	}
 	note, err := json.Marshal(map[string]any{"objective": p.options.Objective, "steps": p.config.Steps, "key": p.key, "record": filepath.Base(PretrainRecord(path))})
 	if err != nil {
 		return err
@@ -361,6 +359,9 @@ func (p *pretraining) export(path string, weights model.Weights) error {
 	car.Pretraining = &foundation.Pretraining{Kind: p.options.Objective, Data: p.corpus.name(), Phantom: p.corpus.phantom(), Record: note}
 	for _, set := range p.corpus.sets {
 		car.Pretraining.Seen = append(car.Pretraining.Seen, set.Name)
+	}
+	if err := saveWeights(WhiteBox(path), p.network, weights, checkpoint.Origin{Input: p.input, Pretraining: car.Pretraining}); err != nil {
+		return err
 	}
 	return car.Write(path)
 }

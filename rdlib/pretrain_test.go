@@ -113,6 +113,39 @@ func TestPretrainWritesABlackBox(t *testing.T) {
 	}
 }
 
+// What is exported from weights that were written here enters as they did and says what they have seen.
+func TestExportedWeightsKeepTheirOrigin(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "teacher.onnx")
+	o := tinyPretraining(t, Supervised)
+	if _, err := pretrainIn(t, t.Context(), o, path); err != nil {
+		t.Fatal(err)
+	}
+	heads := o.Network.Transformer.Heads
+	s, _ := workplace{cache: t.TempDir()}.session(t, SessionOptions{})
+	for _, weights := range []string{WhiteBox(path), filepath.Join(dir, "again.safetensors")} { // the second is what the first export wrote
+		out := filepath.Join(dir, "again.onnx")
+		if weights != WhiteBox(path) {
+			out = filepath.Join(dir, "thrice.onnx")
+		}
+		car, err := s.ExportPublished(PublishedOptions{Weights: weights, Heads: heads, Size: 32}, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := car.Pretraining; !p.Phantom || p.Kind != Supervised || p.Seen[0] != "shapes" || car.Input.Channels != "grey" || car.Input.Size != (foundation.Size{32, 32}) {
+			t.Errorf("%s: %+v, %+v", weights, car.Input, p)
+		}
+	}
+	report, err := InspectWeights(PublishedOptions{Weights: WhiteBox(path), Heads: heads})
+	var text strings.Builder
+	if err == nil {
+		err = report.Write(&text)
+	}
+	if err != nil || !strings.Contains(text.String(), "trained here, supervised, on shapes (phantom)") || strings.Contains(text.String(), "a guess") {
+		t.Errorf("%v\n%s", err, text.String())
+	}
+}
+
 func TestPretrainResumes(t *testing.T) {
 	o := tinyPretraining(t, Both)
 	whole, err := pretrainIn(t, t.Context(), o, filepath.Join(t.TempDir(), "teacher.onnx"))

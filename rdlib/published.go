@@ -61,7 +61,8 @@ func weightsError(err error) error {
 const publishedSize = 224
 
 // ExportPublished writes published weights as a black box: an ONNX file without the classifier, and a side-car with the
-// preprocessing of the publication, its licence and what it has seen, where these are known. The exported file is run and
+// preprocessing of the publication, its licence and what it has seen, where these are known; weights that were written here
+// say so themselves. The exported file is run and
 // must give the features that the network itself gives. The same call again finds the file done.
 func (s *Session) ExportPublished(o PublishedOptions, out string) (*foundation.SideCar, error) {
 	if filepath.Ext(out) != ".onnx" {
@@ -106,17 +107,32 @@ func (s *Session) ExportPublished(o PublishedOptions, out string) (*foundation.S
 	if sample[0] != 3 {
 		return nil, asInput(fmt.Errorf("%s takes images of %d channels, and a teacher must take 3", o.Weights, sample[0]))
 	}
-	return s.exportPublished(o, match, publication, sample, out)
+	origin, err := file.Origin()
+	if err != nil {
+		return nil, asInput(err)
+	}
+	if origin == nil {
+		origin = &checkpoint.Origin{Licence: publication.Licence, Pretraining: &foundation.Pretraining{Kind: "published", Data: publication.Data, Seen: publication.Seen}}
+	}
+	if in := &origin.Input; in.Channels == "" || o.As != "" {
+		*in = publication.Input(sample[1], sample[2])
+	} else if in.Height != sample[1] || in.Width != sample[2] {
+		in.ShortSide = in.ShortSide * sample[1] / in.Height
+		in.Height, in.Width = sample[1], sample[2]
+	}
+	o.As = publication.Name
+	o.Name = cmp.Or(o.Name, publication.Title, strings.TrimSuffix(filepath.Base(out), ".onnx"))
+	return s.exportPublished(o, match, *origin, sample, out)
 }
 
 // exportPublished writes the file, checks it and writes the side-car.
-func (s *Session) exportPublished(o PublishedOptions, match *checkpoint.Match, publication checkpoint.Publication, sample []int, out string) (*foundation.SideCar, error) {
+func (s *Session) exportPublished(o PublishedOptions, match *checkpoint.Match, origin checkpoint.Origin, sample []int, out string) (*foundation.SideCar, error) {
 	sum, err := fileSHA256(o.Weights)
 	if err != nil {
 		return nil, fmt.Errorf("read weights: %w", err)
 	}
 	note, err := json.Marshal(map[string]any{
-		"weights": filepath.Base(o.Weights), "sha256": sum, "architecture": match.Architecture, "network": match.Config, "as": publication.Name, "size": sample[1:],
+		"weights": filepath.Base(o.Weights), "sha256": sum, "architecture": match.Architecture, "network": match.Config, "as": o.As, "size": sample[1:],
 	})
 	if err != nil {
 		return nil, err
@@ -129,21 +145,21 @@ func (s *Session) exportPublished(o PublishedOptions, match *checkpoint.Match, p
 		fmt.Fprintf(s.Log, "%s is done already\n", out)
 		return car, nil
 	}
-	if o.Name == "" {
-		o.Name = cmp.Or(publication.Title, strings.TrimSuffix(filepath.Base(out), ".onnx"))
-	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return nil, fmt.Errorf("teacher's folder: %w", err)
 	}
 	making := out + ".part" // a file that was not checked must not pass for a teacher
 	defer os.Remove(making)
 	defer os.Remove(foundation.SideCarPath(making))
-	car, err := exportTeacher(making, match.Network, match.Weights, publication.Input(sample[1], sample[2]), o.Name)
+	car, err := exportTeacher(making, match.Network, match.Weights, origin.Input, o.Name)
 	if err != nil {
 		return nil, asInput(err)
 	}
-	car.Licence = publication.Licence
-	car.Pretraining = &foundation.Pretraining{Kind: "published", Data: publication.Data, Seen: publication.Seen, Record: note}
+	car.Licence, car.Adapted = origin.Licence, origin.Adapted
+	if car.Pretraining = origin.Pretraining; car.Pretraining == nil {
+		car.Pretraining = &foundation.Pretraining{}
+	}
+	car.Pretraining.Record = note
 	if car.Check, err = whiteBoxCheck(s.Backend, match.Network, match.Weights, sample); err != nil {
 		return nil, err
 	}
@@ -158,7 +174,7 @@ func (s *Session) exportPublished(o PublishedOptions, match *checkpoint.Match, p
 	if _, err := teacher.Check(); err != nil {
 		return nil, err
 	}
-	if err := model.SaveSafetensors(WhiteBox(out), match.Weights, map[string]string{"format": "pt", "architecture": match.Network.Name()}); err != nil {
+	if err := saveWeights(WhiteBox(out), match.Network, match.Weights, origin); err != nil {
 		return nil, err
 	}
 	if err := os.Rename(making, out); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"rd/rdlib/checkpoint"
 	"rd/rdlib/dataset"
 	"rd/rdlib/foundation"
 	"rd/rdlib/model"
@@ -41,6 +42,15 @@ func exportTeacher(path string, network *model.Network, weights model.Weights, i
 			Stages: append(stages[:len(stages):len(stages)], model.ONNXFeatureMap), FeatureMap: model.ONNXFeatureMap, Pooled: model.ONNXPooled, Logits: logits,
 		},
 	}, nil
+}
+
+// saveWeights writes weights of ours, and in the file where they come from.
+func saveWeights(path string, network *model.Network, weights model.Weights, origin checkpoint.Origin) error {
+	meta, err := origin.Meta(network.Name())
+	if err != nil {
+		return err
+	}
+	return model.SaveSafetensors(path, weights, meta)
 }
 
 func fileSHA256(path string) (string, error) {

@@ -90,7 +90,7 @@ func Read(path, key string) (*File, error) {
 	case PyTorch, PyTorchLegacy:
 		err = file.readPyTorch(key)
 	default:
-		err = fmt.Errorf("%w: %s is neither safetensors nor what torch.save writes; an ONNX file needs no weights beside it", ErrFormat, path)
+		err = fmt.Errorf("%w: %s is neither safetensors nor what torch.save writes: give the weights as one of these", ErrFormat, path)
 	}
 	if err != nil {
 		return nil, err

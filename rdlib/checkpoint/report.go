@@ -13,11 +13,12 @@ import (
 // Report is what `rd teacher inspect` shows of a file of weights.
 type Report struct {
 	*File
-	Tensors     int    `json:"tensors"`
-	Parameters  int    `json:"parameters"` // values of all tensors, running statistics included
-	Match       *Match `json:"match,omitempty"`
-	Publication string `json:"publication,omitempty"` // one of PublicationNames, guessed
-	Unknown     string `json:"unknown,omitempty"`     // why no architecture was recognised
+	Tensors     int     `json:"tensors"`
+	Parameters  int     `json:"parameters"` // values of all tensors, running statistics included
+	Match       *Match  `json:"match,omitempty"`
+	Publication string  `json:"publication,omitempty"` // one of PublicationNames, guessed
+	Origin      *Origin `json:"origin,omitempty"`      // of weights that were written here
+	Unknown     string  `json:"unknown,omitempty"`     // why no architecture was recognised
 }
 
 // Inspect reads a file of weights and says what architecture they belong to and what does not fit. An architecture that is
@@ -36,7 +37,12 @@ func Inspect(path, key string, w Wanted, o Options) (*Report, error) {
 	case err != nil:
 		return nil, err
 	}
-	r.Publication = r.Match.Publication().Name
+	if r.Origin, err = f.Origin(); err != nil {
+		return nil, err
+	}
+	if r.Origin == nil {
+		r.Publication = r.Match.Publication().Name
+	}
 	return r, nil
 }
 
@@ -75,7 +81,11 @@ func (r *Report) Write(w io.Writer) error {
 	if m.Loaded.Prefix != "" {
 		row("names", "without %q", m.Loaded.Prefix)
 	}
-	row("published", "as %s (a guess by names and sizes)", r.Publication)
+	if r.Origin != nil {
+		row("origin", "%s", r.Origin)
+	} else {
+		row("published", "as %s (a guess by names and sizes)", r.Publication)
+	}
 	for _, note := range append(m.Notes, m.Loaded.Notes...) {
 		row("note", "%s", note)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -89,7 +90,32 @@ func readCSV(given string, o Options) (*listing, error) {
 	if err := l.check(); err != nil {
 		return nil, err
 	}
+	if file != given {
+		l.unnamed(given, filepath.Base(file))
+	}
 	return l, l.filesExist(t)
+}
+
+// unnamed notes how many images below the folder its table does not name: a table of a few of them hides the others.
+func (l *listing) unnamed(root, table string) {
+	named := map[string]bool{}
+	for _, item := range l.files {
+		named[item.Path] = true
+	}
+	n := 0
+	filepath.WalkDir(root, func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // what cannot be looked into holds nothing that could be used
+		}
+		below, err := filepath.Rel(root, file)
+		if err == nil && !e.IsDir() && !isHiddenName(e.Name()) && isImageName(e.Name()) && !named[filepath.ToSlash(below)] {
+			n++
+		}
+		return nil
+	})
+	if n > 0 {
+		l.notes = append(l.notes, fmt.Sprintf("%s in the folder, not named in %s: not used (--layout class-folders reads folders of classes instead)", countOf(n, "image"), table))
+	}
 }
 
 // filesExist refuses a table, one image a row, that names files that do not exist.

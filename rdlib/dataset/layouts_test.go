@@ -193,6 +193,21 @@ func TestPublishedLayoutsAreRecognised(t *testing.T) {
 	}
 }
 
+func TestATableThatNamesFewOfTheImages(t *testing.T) {
+	files := tinyCSV(t)
+	if d := open(t, write(t, files), Options{}); len(d.Notes) > 0 {
+		t.Errorf("every image is named: %v", d.Notes)
+	}
+	files["images/other/unnamed.png"] = greyPNG(t, 99)
+	dir := write(t, files)
+	if d := open(t, dir, Options{}); len(d.Notes) != 1 || !strings.Contains(d.Notes[0], "1 image in the folder, not named in labels.csv") {
+		t.Errorf("%v", d.Notes)
+	}
+	if d := open(t, filepath.Join(dir, "labels.csv"), Options{}); len(d.Notes) > 0 {
+		t.Errorf("a table that was given itself: %v", d.Notes)
+	}
+}
+
 func TestBUSIIsAsItsClassFolders(t *testing.T) {
 	dir := write(t, tinyBUSI(t))
 	busi, folders := open(t, dir, Options{SplitSeed: 3}), open(t, dir, Options{SplitSeed: 3, Layout: "class-folders"})

@@ -116,7 +116,11 @@ func readPlainFile(path string, limits DecodeLimits) ([]byte, error) {
 		return nil, &ImageError{path, ErrUnreadable, err}
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &ImageError{path, ErrUnreadable, fmt.Errorf("it is no plain file but %v", info.Mode().Type())}
+		what := fmt.Sprint(info.Mode().Type())
+		if info.IsDir() {
+			what = "a folder: give its images, as in FOLDER/*.png"
+		}
+		return nil, &ImageError{path, ErrUnreadable, fmt.Errorf("it is no plain file but %s", what)}
 	}
 	if info.Size() > limits.Bytes {
 		return nil, &ImageError{path, ErrTooLarge, fmt.Errorf("%d bytes, the limit is %d", info.Size(), limits.Bytes)}

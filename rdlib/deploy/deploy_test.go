@@ -254,7 +254,7 @@ func TestOpenRefuses(t *testing.T) {
 		"cut by a byte":       {whole[:len(whole)-1], "not an ONNX model"},
 		"metadata alone":      {metadataOnly(t, entries), "not an ONNX model"},
 		"broken graph":        {renamed(t, whole), "does not run"},
-		"foreign model":       {foreign, "not exported by rd"},
+		"foreign model":       {foreign, "none that rd distill exported"},
 		"no probabilities":    {with(model.ONNXOptions{Outputs: []string{model.ONNXLogits}}, nil), ""},
 		"format of tomorrow":  {with(model.ONNXOptions{}, map[string]string{keyFormat: "2"}), `"2"`},
 		"classes damaged":     {with(model.ONNXOptions{}, map[string]string{keyClasses: "a,b"}), keyClasses},

@@ -76,7 +76,7 @@ func parseMetadata(entries map[string]string) (Metadata, error) {
 	version, ok := entries[keyFormat]
 	switch {
 	case !ok:
-		return m, errors.New("it has no class names and preprocessing of a student: it was not exported by rd")
+		return m, errors.New("it has no class names and preprocessing of a student: it is none that rd distill exported")
 	case version != format:
 		return m, fmt.Errorf("its metadata is of format %q, this program reads %q: use the program that exported it", version, format)
 	}

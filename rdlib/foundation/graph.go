@@ -154,7 +154,7 @@ func notONNX(path string, cause error) error {
 	hint := "it is not an ONNX model, or was cut short: export or copy it again"
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".pt", ".pth", ".safetensors", ".ckpt", ".h5", ".pb", ".bin":
-		hint = "weights of a framework are not enough: export the model to ONNX first"
+		hint = "weights of a framework are not enough: make a teacher of them by 'rd teacher export --weights FILE --out TEACHER.onnx', or export the model to ONNX"
 	case ".json":
 		hint = "this is a side-car: give the ONNX file it describes"
 	}
