@@ -62,7 +62,7 @@ func (p *Plan) Render(store *Store, numbers []int) error {
 func CheckTables(numbers []int) error {
 	for _, n := range numbers {
 		if _, known := tables[n]; !known {
-			return &rdlib.UsageError{Err: fmt.Errorf("--table %d: there are %v and %d", n, TableNumbers(), Table6)}
+			return &rdlib.UsageError{Err: fmt.Errorf("--table %d: there are 1 to %d", n, Table6)}
 		}
 	}
 	return nil

@@ -11,8 +11,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"rd/rdlib"
+	"rd/rdlib/spelling"
 	"rd/rdlib/train"
 )
 
@@ -44,6 +46,14 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input data, 130 interrupted.`
 		Args:                       cobra.ArbitraryArgs,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			var known []string
+			cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+			if meant := spelling.Misspelt(unknown.GetSpecifiedName(), known); meant != "" {
+				err = fmt.Errorf("%w (did you mean --%s?)", err, meant)
+			}
+		}
 		return &rdlib.UsageError{Err: fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true

@@ -359,7 +359,7 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 	}{
 		{"unknown command", []string{"distil"}, rdlib.ExitUsage, []string{"distill"}},
 		{"unknown subcommand", []string{"bench", "stp"}, rdlib.ExitUsage, []string{"step"}},
-		{"unknown flag", []string{"distill", "--dta", "x"}, rdlib.ExitUsage, []string{"dta"}},
+		{"unknown flag", []string{"distill", "--dta", "x"}, rdlib.ExitUsage, []string{"--dta (did you mean --data?)"}},
 		{"missing flags", []string{"distill"}, rdlib.ExitUsage, []string{"--data", "--out"}},
 		{"unknown student", []string{"distill", "--data", data, "--out", out, "--student", "resnet19"}, rdlib.ExitUsage, []string{"resnet18"}},
 		{"student of larger images", []string{"distill", "--data", data, "--out", out, "--method", "scratch", "--student", "densenet121", "--size", "16"}, rdlib.ExitUsage, []string{"larger input"}},
