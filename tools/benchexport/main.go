@@ -95,6 +95,9 @@ func run(students, sizes, python, out string, s settings) error {
 			if err != nil {
 				return fmt.Errorf("-sizes %s: %w", sizes, err)
 			}
+			if size < 32 { // the students halve an image five times
+				return fmt.Errorf("-sizes %s: at least 32 pixels are needed", sizes)
+			}
 			m, err := s.measure(student, size)
 			if err != nil {
 				return err

@@ -13,7 +13,7 @@ import (
 // CorpusVersion changes whenever the same options give other images or captions.
 const CorpusVersion = 3
 
-// Corpus is a set of images to pre-train on: backgrounds that resemble one modality, and in each an object whose shape and
+// Corpus is a set of images to pre-train on: the healthy anatomy of one modality, and in each an object, a few or many whose shape and
 // texture name its class. No class is a diagnosis. Each image has a caption that says what was drawn.
 type Corpus struct {
 	Name    string // of the modality the backgrounds resemble
