@@ -107,8 +107,14 @@ func (l *listing) unnamed(root, table string) {
 		if err != nil {
 			return nil // what cannot be looked into holds nothing that could be used
 		}
+		if e.IsDir() {
+			if file != root && isHiddenName(e.Name()) {
+				return fs.SkipDir
+			}
+			return nil
+		}
 		below, err := filepath.Rel(root, file)
-		if err == nil && !e.IsDir() && !isHiddenName(e.Name()) && isImageName(e.Name()) && !named[filepath.ToSlash(below)] {
+		if err == nil && !isHiddenName(e.Name()) && isImageName(e.Name()) && !named[filepath.ToSlash(below)] {
 			n++
 		}
 		return nil

@@ -104,6 +104,7 @@ func sameType(a, b any) bool {
 func TestEmptyMachineIsReportedWithRemedies(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("GOMLX_BACKEND", "")
+	t.Chdir(t.TempDir()) // no clone, whose bin/ may hold what make kernel put there
 	report := Collect(context.Background(), Options{})
 	if report.Go.Version != "" || report.Go.Remedy == "" {
 		t.Errorf("Go without a toolchain: %+v", report.Go)
@@ -118,11 +119,7 @@ func TestEmptyMachineIsReportedWithRemedies(t *testing.T) {
 	if err := report.Write(&text); err != nil {
 		t.Fatal(err)
 	}
-	wants := []string{"no toolchain on PATH", "nvidia-smi is not installed", "rd phantom"}
-	if _, err := os.Stat(filepath.Join("..", "..", "bin", "gonb")); err != nil {
-		wants = append(wants, "gonb: make kernel")
-	}
-	for _, want := range wants {
+	for _, want := range []string{"no toolchain on PATH", "nvidia-smi is not installed", "gonb: make kernel", "rd phantom"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}

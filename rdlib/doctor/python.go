@@ -18,9 +18,9 @@ func tools(ctx context.Context, root string) []Tool {
 	for _, name := range []string{"jupyterlab", "nbclient", "nbconvert"} {
 		found = append(found, distribution(root, name, python.Available))
 	}
-	gonb := Tool{Name: "gonb", Path: onPath(filepath.Join(root, "bin", "gonb"))} // where make kernel puts it
-	if gonb.Path == "" {
-		gonb.Path = onPath("gonb")
+	gonb := Tool{Name: "gonb", Path: onPath("gonb")}
+	if gonb.Path == "" && root != "" {
+		gonb.Path = onPath(filepath.Join(root, "bin", "gonb")) // where make kernel puts it
 	}
 	if gonb.Available = gonb.Path != ""; gonb.Available {
 		gonb.Version = moduleVersion(ctx, gonb.Path)
